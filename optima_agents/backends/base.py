@@ -1,0 +1,86 @@
+"""Backend protocols: a request in, a completion out; and what can go wrong, by the boundary it crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from optima_envs.records import Finish, Usage
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample. ``temperature=0`` is greedy; ``max_tokens`` counts the end-of-turn token too."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Chat ``messages`` (role and content) or ready ``prompt_ids``; the seed belongs to this request alone."""
+
+    messages: tuple[Message, ...] = ()
+    prompt_ids: tuple[int, ...] | None = None
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """``text`` without the end-of-turn token; ``ids`` and ``logprobs`` (nats) with it, when the engine gives them."""
+
+    text: str
+    tokens: int
+    prompt_ids: tuple[int, ...] | None = None
+    ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    finish: Finish = "stop"
+    usage: Usage = Usage()
+
+
+class BackendError(RuntimeError):
+    """The engine failed on this request; the episode is recorded with the reason."""
+
+
+class ContextOverflow(BackendError):
+    """The prompt does not fit the model's window. Not retried; never truncated from the left in silence."""
+
+
+class EngineDead(RuntimeError):
+    """The engine is gone: the whole stage fails at once."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    async def complete(self, request: Request) -> Completion: ...
+
+    async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """Optional ability: log-probabilities (nats, one per completion token) of given text."""
+
+    async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]: ...
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """Optional ability of local backends: the model's own tokenizer."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def render(self, messages: Sequence[Message]) -> list[int]: ...
+
+
+class BatchEngine(Protocol):
+    """What a batch-only engine offers; ``batching.batched`` puts a queue in front of it."""
+
+    def complete_batch(self, requests: Sequence[Request]) -> list[Completion]: ...

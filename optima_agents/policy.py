@@ -1,0 +1,45 @@
+"""The Policy protocol: a view in, an utterance out. Anything with this one method can take a seat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from optima_envs.records import Finish, Turn, Usage, View
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a policy says. ``ids`` and ``logprobs`` belong to the sampled tokens, end-of-turn token included."""
+
+    text: str
+    tokens: int | None = None
+    prompt_ids: tuple[int, ...] | None = None
+    ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    finish: Finish = "stop"
+    usage: Usage | None = None
+
+    def turn(self, agent: str) -> Turn:
+        """The act as ``agent``'s turn; without a token count, white-space words are counted."""
+        tokens = len(self.text.split()) if self.tokens is None else self.tokens
+        return Turn(agent, self.text, tokens, self.prompt_ids, self.ids, self.logprobs, self.finish, self.usage)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    async def act(self, view: View, *, seed: int) -> Act:
+        """Speak. Same view and seed, same act, as far as the engine underneath allows."""
+        ...
+
+
+def seats(policies: Policy | Mapping[str, Policy], agents: tuple[str, ...]) -> dict[str, Policy]:
+    """One policy per agent. Raises ValueError naming agents without a policy, or names that are no agent."""
+    if not isinstance(policies, Mapping):
+        return {agent: policies for agent in agents}
+    missing = [agent for agent in agents if agent not in policies]
+    extra = [name for name in policies if name not in agents]
+    if missing or extra:
+        raise ValueError(f"policies do not fit the agents {', '.join(agents)}: missing {missing}, unknown {extra}")
+    return {agent: policies[agent] for agent in agents}

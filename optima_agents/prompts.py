@@ -1,0 +1,60 @@
+"""View -> chat messages. Own turns are ``assistant``, everybody else's are ``user`` with the speaker's name in
+front and neighbours merged, so that any chat template works and the prompt only ever grows at its end.
+
+Content is inserted by concatenation, never by a format pass over it, so braces and the like in it stay text.
+"""
+
+from __future__ import annotations
+
+from optima_envs.records import Said, View
+
+Messages = tuple[dict[str, str], ...]
+
+ANSWER = {"tag": "<A> answer </A>", "boxed": "\\boxed{answer}"}
+
+ROLES: dict[tuple[str, str], str] = {
+    ("exchange", "holder"): (
+        "You and {partners} answer a question together. Each of you holds facts that the others cannot see. "
+        "Tell what matters, and when you are sure state the answer as {answer}. "
+        "The talk ends when two of you state the same answer."
+    ),
+    ("debate", "solver"): (
+        "You solve a problem and {partners} checks your work. Show your steps and state your answer as {answer}. "
+        "Correct it when a mistake is pointed out, and state it again when it stands."
+    ),
+    ("debate", "critic"): (
+        "{partners} solves a problem and you check the work. Point out mistakes and say how to mend them, "
+        "but do not state the answer yourself."
+    ),
+}
+
+
+def messages(view: View, hint: str | None = None) -> Messages:
+    """The chat prompt of ``view``; ``hint`` is one more instruction (a format of the pool)."""
+    system = f"You are {view.agent}. " + instructions(view)
+    if hint:
+        system += " " + hint
+    opening = f"Facts:\n{view.private}\nQuestion: {view.question}" if view.private else f"Question: {view.question}"
+    out: list[dict[str, str]] = [{"role": "system", "content": system}, {"role": "user", "content": opening}]
+    for said in view.dialogue:
+        if said.agent == view.agent:
+            out.append({"role": "assistant", "content": said.text})
+        elif out[-1]["role"] == "user":
+            out[-1] = {"role": "user", "content": f"{out[-1]['content']}\n{heard(said)}"}
+        else:
+            out.append({"role": "user", "content": heard(said)})
+    return tuple(out)
+
+
+def heard(said: Said) -> str:
+    """A partner's turn as text: later lines are indented, so none can pose as another speaker or as the question."""
+    return f"{said.agent}: " + "\n ".join(said.text.splitlines())
+
+
+def instructions(view: View) -> str:
+    """What the role asks for; a role nobody wrote a prompt for falls back on the environment's own statement."""
+    text = ROLES.get((view.family, view.role))
+    if text is None:
+        return view.instructions
+    partners = " and ".join(view.partners) or "nobody"
+    return text.replace("{partners}", partners).replace("{answer}", ANSWER.get(view.answer_format, ANSWER["tag"]))

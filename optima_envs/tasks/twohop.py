@@ -1,0 +1,132 @@
+"""The two-hop world: an endless, seeded source of questions that no single half of the facts can answer.
+
+| fact | value |
+|---|---|
+| agents | 2 by default, n supported; fact ``i`` of a chain never sits with the agent who holds fact ``i - 1`` |
+| instance | ``distractors + 1`` parallel chains over the same relations; the question follows one of them |
+| splits | train, validation, test: disjoint by construction (see ``_split_of``) |
+| why one half is not enough | whoever holds the last fact also holds those of the other chains and cannot tell which is meant; whoever does not hold it never sees the value |
+| licence, source | generated; Apache-2.0, this file |
+| history | v0: first version |
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from ..parsing import extract, normalise
+from ..records import Instance, Turn
+from .names import FAMILIES, LINKS, PEOPLE, VALUES
+
+SPLITS = ("train", "validation", "test")
+Fact = tuple[str, str, str]  # relation, subject, object
+
+
+class TwoHop:
+    """A sequence of instances; item ``i`` depends on (seed, split, i) alone.
+
+    ``hops``: facts in a chain (>= 2). ``distractors``: parallel chains that do not matter (>= 1; the default 5
+    gives each of two agents six facts). Raises ValueError for an unknown split or numbers out of range.
+    """
+
+    name = "twohop"
+
+    def __init__(
+        self,
+        split: str = "test",
+        *,
+        seed: int = 0,
+        hops: int = 2,
+        distractors: int = 5,
+        agents: Sequence[str] = ("Alice", "Bob"),
+        size: int = 1_000_000,
+    ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f"twohop has no split {split!r}; choose from {', '.join(SPLITS)}")
+        if hops < 2 or len(agents) < 2 or not 1 <= distractors < len(FAMILIES) // hops:
+            raise ValueError(f"twohop needs hops >= 2, two agents, 1 <= distractors < {len(FAMILIES) // max(2, hops)}")
+        self.split, self.seed, self.hops, self.distractors, self.size = split, seed, hops, distractors, size
+        self.agents = tuple(agents)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Instance:
+        if not 0 <= index < self.size:
+            raise IndexError(f"twohop {self.split} has instances 0 to {self.size - 1}, not {index}")
+        rng = random.Random(f"twohop/{self.seed}/{self.split}/{self.hops}/{self.distractors}/{index}")
+        links = [rng.choice(LINKS) for _ in range(self.hops - 1)]
+        last = rng.choice(list(VALUES))
+        chains = self._chains(rng, links, last)
+        held = deal(rng, chains, self.agents)
+        gold = chains[0]
+        path = " of the ".join([last, *reversed(links)])
+        return Instance(
+            id=f"twohop-{self.split}-{self.seed}-{self.hops}-{self.distractors}-{index}",
+            question=f"What is the {path} of {gold[0][1]}?",
+            answers=(gold[-1][2],),
+            private={agent: "\n".join(sentence(fact) for fact in facts) for agent, facts in held.items()},
+            meta={
+                "gold": [list(fact) for fact in gold],
+                "holders": [next(agent for agent in self.agents if fact in held[agent]) for fact in gold],
+            },
+        )
+
+    def _chains(self, rng: random.Random, links: list[str], last: str) -> list[list[Fact]]:
+        count = self.distractors + 1
+        people, families = rng.sample(PEOPLE, count), rng.sample(FAMILIES, count * len(links))
+        first = families[0]
+        people[0] = rng.choice([p for p in PEOPLE if p not in people and _split_of(p, first) == self.split])
+        values = rng.sample(VALUES[last], count)
+        chains = []
+        for k in range(count):
+            nodes = [people[k], *families[k :: count], values[k]]
+            chains.append([(rel, nodes[i], nodes[i + 1]) for i, rel in enumerate([*links, last])])
+        return chains
+
+    @staticmethod
+    def supported(inst: Instance, turns: Sequence[Turn]) -> bool:
+        """Whether the final answer's first statement could be derived: every gold fact had been read or said by then.
+
+        A fact counts as said when another agent named its object, and as read by the agent who holds it.
+        An answer that is not the gold, or is stated by nobody, is unsupported.
+        """
+        return first_support(inst, turns)
+
+
+def sentence(fact: Fact) -> str:
+    relation, subject, obj = fact
+    return f"The {relation} of {subject} is {obj}."
+
+
+def deal(rng: random.Random, chains: list[list[Fact]], agents: Sequence[str]) -> dict[str, list[Fact]]:
+    """Hand out facts: neighbours in a chain go to different agents, starting agents are balanced over chains."""
+    starts = [k % len(agents) for k in range(len(chains))]
+    rng.shuffle(starts)
+    held: dict[str, list[Fact]] = {agent: [] for agent in agents}
+    for chain, start in zip(chains, starts, strict=True):
+        for i, fact in enumerate(chain):
+            held[agents[(start + i) % len(agents)]].append(fact)
+    for facts in held.values():
+        rng.shuffle(facts)
+    return held
+
+
+def first_support(inst: Instance, turns: Sequence[Turn]) -> bool:
+    """See ``TwoHop.supported``."""
+    gold = normalise(inst.answers[0])
+    said: set[str] = set()
+    for turn in turns:
+        stated = extract(turn.text, "tag")
+        if stated is not None and normalise(stated) == gold:
+            facts = zip(inst.meta["gold"], inst.meta["holders"], strict=True)
+            return all(holder == turn.agent or normalise(fact[2]) in said for fact, holder in facts)
+        said.update(normalise(turn.text).split())
+    return False
+
+
+def _split_of(person: str, family: str) -> str:
+    """The (subject, first link) pair alone decides the split, so no chain can be in two of them."""
+    slot = (PEOPLE.index(person) + FAMILIES.index(family)) % 10
+    return {0: "test", 1: "validation"}.get(slot, "train")
