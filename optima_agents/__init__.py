@@ -1,0 +1,68 @@
+"""Policies and inference: what fills the seats of an environment. Nothing heavy is imported before it is used.
+
+>>> from optima_agents import make_policy, rollout                      # doctest: +SKIP
+>>> episodes = rollout("twohop-asym", make_policy("hf:tiny"), episodes=10)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+# eager (it is light): a submodule imported later would put itself in the place of the function of the same name
+from .rollout import Job, Rollouts, arollout, rollout
+
+if TYPE_CHECKING:
+    from .backends.base import Backend, Completion, Request, Sampling
+    from .cache import CachedBackend
+    from .llm import LLMPolicy
+    from .making import BACKENDS, POLICIES, make_backend, make_policy
+    from .policy import Act, Policy
+    from .store import EpisodeLog
+
+_WHERE = {
+    "Act": "policy",
+    "BACKENDS": "making",
+    "Backend": "backends.base",
+    "CachedBackend": "cache",
+    "Completion": "backends.base",
+    "EpisodeLog": "store",
+    "LLMPolicy": "llm",
+    "POLICIES": "making",
+    "Policy": "policy",
+    "Request": "backends.base",
+    "Sampling": "backends.base",
+    "make_backend": "making",
+    "make_policy": "making",
+}
+__all__ = [
+    "BACKENDS",
+    "POLICIES",
+    "Act",
+    "Backend",
+    "CachedBackend",
+    "Completion",
+    "EpisodeLog",
+    "Job",
+    "LLMPolicy",
+    "Policy",
+    "Request",
+    "Rollouts",
+    "Sampling",
+    "arollout",
+    "make_backend",
+    "make_policy",
+    "rollout",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

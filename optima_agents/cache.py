@@ -1,0 +1,70 @@
+"""CachedBackend: completions kept in a sqlite file as JSON, so a repeated request costs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+from dataclasses import asdict
+from pathlib import Path
+
+from optima_envs.records import Usage
+
+from .backends.base import Backend, Completion, Request
+
+log = logging.getLogger(__name__)
+
+
+class CachedBackend:
+    """Answers a request seen before from ``path``; anything else goes to ``backend`` and is kept.
+
+    ``model`` names the model and its weights: it is part of the key, so give a new one after any weight change.
+    A stored row that cannot be read counts as a miss. ``hits`` and ``misses`` count.
+    """
+
+    def __init__(self, backend: Backend, path: str | os.PathLike[str], *, model: str) -> None:
+        self.backend = backend
+        self.model = model
+        self.hits = 0
+        self.misses = 0
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # the rollout may run its loop in another thread than the one that opened the file; calls never overlap
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+
+    async def complete(self, request: Request) -> Completion:
+        key = self._key(request)
+        row = self._db.execute("SELECT value FROM completions WHERE key = ?", (key,)).fetchone()
+        known = _decode(row[0]) if row else None
+        if known is not None:
+            self.hits += 1
+            return known
+        self.misses += 1
+        made = await self.backend.complete(request)
+        value = json.dumps(asdict(made), allow_nan=False)
+        self._db.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", (key, value))
+        return made
+
+    async def aclose(self) -> None:
+        self._db.close()
+        await self.backend.aclose()
+
+    def _key(self, request: Request) -> str:
+        text = json.dumps([self.model, asdict(request)], sort_keys=True, default=dict)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _decode(text: str) -> Completion | None:
+    try:
+        row = json.loads(text)
+        for name in ("prompt_ids", "ids", "logprobs"):
+            row[name] = None if row[name] is None else tuple(row[name])
+        row["usage"] = Usage(**row["usage"])
+        return Completion(**row)
+    except (ValueError, KeyError, TypeError) as err:
+        log.warning("a stored completion cannot be read and is made again: %s: %s", type(err).__name__, err)
+        return None

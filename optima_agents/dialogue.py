@@ -1,0 +1,144 @@
+"""One dialogue, from its first turn to its record; every way it can fail becomes an ``ErrorInfo``."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
+
+from .backends.base import BackendError, ContextOverflow, EngineDead
+from .policy import Act, Policy
+
+if TYPE_CHECKING:
+    from optima_envs.scenario import Scenario
+
+# a reply beyond this is cut (finish "length", ids dropped): endless text must not fill memory or the log
+MAX_CHARS = 65_536
+
+
+def turn_seed(key: EpisodeKey, turn: int, agent: str) -> int:
+    """The 31-bit seed of one turn: a hash of run seed, instance, sample, turn number and agent."""
+    text = f"{key.seed}\x1f{key.instance}\x1f{key.sample}\x1f{turn}\x1f{agent}"
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big") & 0x7FFFFFFF
+
+
+class Dialogue:
+    """Plays one episode. ``inst`` may be the exception its loading raised; the episode then fails as ``env``."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        key: EpisodeKey,
+        inst: Instance | Exception,
+        info: Mapping[str, Any],
+        *,
+        retries: int,
+        keep_ids: bool,
+    ) -> None:
+        self.scenario = scenario
+        self.key = key
+        self.info = dict(info)
+        self.retries = retries
+        self.keep_ids = keep_ids
+        self.turns: tuple[Turn, ...] = ()
+        self._broken = inst if isinstance(inst, Exception) else None
+        self.inst = inst if isinstance(inst, Instance) else Instance(key.instance, "", ())
+
+    async def play(self, team: Callable[[], Mapping[str, Policy]], timeout: float) -> Episode:
+        """The finished episode, failed ones included. Raises EngineDead, and CancelledError when cancelled."""
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                outcome, score, correct = await self._play(team)
+        except TimeoutError as err:
+            late = limit.expired()  # a TimeoutError of the policy's own is not ours
+            failure = ErrorInfo("timeout", f"no end after {timeout:g} s") if late else _failure(err)
+        except EngineDead:
+            raise
+        except Exception as err:
+            failure = _failure(err)
+        else:
+            return self._episode(outcome, time.perf_counter() - started, score=score, correct=correct)
+        return self._episode(Outcome("error"), time.perf_counter() - started, error=failure)
+
+    async def _play(self, team: Callable[[], Mapping[str, Policy]]) -> tuple[Outcome, float, bool]:
+        if self._broken is not None:
+            raise EnvFault(self._broken)
+        policies = team()
+        rules = self.scenario.rules
+        while (outcome := _env(rules.outcome, self.inst, self.turns)) is None:
+            speakers = _env(rules.speakers, self.inst, self.turns)
+            if len(speakers) == 1:
+                spoken = [await self._turn(policies[speakers[0]], speakers[0])]
+            else:
+                spoken = await _together([self._turn(policies[agent], agent) for agent in speakers])
+            self.turns += tuple(spoken)
+        # a thread: judging may wait for a maths worker, and the other dialogues must go on meanwhile
+        score, correct = await asyncio.to_thread(_env, self.scenario.judge, self.inst, self.turns, outcome)
+        return outcome, float(score), bool(correct)
+
+    async def _turn(self, policy: Policy, agent: str) -> Turn:
+        view = _env(self.scenario.rules.view, self.inst, self.turns, agent)
+        seed = turn_seed(self.key, len(self.turns), agent)
+        for attempt in range(self.retries + 1):
+            try:
+                act = await policy.act(view, seed=seed)
+                break
+            except ContextOverflow:
+                raise
+            except BackendError:
+                if attempt == self.retries:
+                    raise
+        return self._checked(act).turn(agent)
+
+    def _checked(self, act: Act) -> Act:
+        if not isinstance(act, Act) or not isinstance(act.text, str):
+            raise TypeError(f"a policy must return an Act with text, not {type(act).__name__}")
+        if act.logprobs is not None and not all(map(math.isfinite, act.logprobs)):
+            raise ValueError("a policy returned logprobs that are not finite")
+        if len(act.text) > MAX_CHARS:
+            tokens = len(act.text.split()) if act.tokens is None else act.tokens
+            return Act(act.text[:MAX_CHARS], tokens, finish="length", usage=act.usage)
+        return act if self.keep_ids else replace(act, prompt_ids=None, ids=None, logprobs=None)
+
+    def _episode(self, outcome: Outcome, seconds: float, **result: Any) -> Episode:
+        return Episode(
+            self.key, self.scenario.id, self.inst, self.turns, outcome, seconds=seconds, info=self.info, **result
+        )
+
+
+class EnvFault(Exception):
+    """Rules, task or metric raised; kept apart from faults of policies and backends."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+
+
+def _env(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    except Exception as err:
+        raise EnvFault(err) from err
+
+
+async def _together(turns: list[Any]) -> list[Turn]:
+    """All speakers of one simultaneous round; the first failure, in speaking order, fails the round."""
+    results = await asyncio.gather(*turns, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if isinstance(result, Turn)]
+
+
+def _failure(err: Exception) -> ErrorInfo:
+    if isinstance(err, EnvFault):
+        return ErrorInfo("env", str(err)[:2000])
+    kind = "backend" if isinstance(err, BackendError) else "policy"
+    return ErrorInfo(kind, f"{type(err).__name__}: {err}"[:2000])

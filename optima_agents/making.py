@@ -1,0 +1,70 @@
+"""Policies and backends by name: ``hf:tiny``, ``vllm:MODEL``, ``openai:URL``, ``fake``, ``random`` ..."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from optima_envs.registry import Registry
+
+from .backends.base import Backend
+from .policy import Policy
+
+BACKENDS: Registry[Callable[..., Backend]] = Registry("backend", "optima.backends")
+POLICIES: Registry[Callable[..., Policy]] = Registry("policy", "optima.policies")
+
+BACKENDS.register("hf", "optima_agents.backends.transformers_local:TransformersBackend")
+BACKENDS.register("fake", "optima_agents.making:fake_backend")
+POLICIES.register("scripted", "optima_agents.making:scripted_policy")
+POLICIES.register("random", "optima_agents.making:random_policy")
+POLICIES.register("human", "optima_agents.making:human_policy")
+
+
+def make_backend(name: str, **kwargs: Any) -> Backend:
+    """``"hf:tiny"``, ``"fake"`` ...: what stands before the first colon is the backend, the rest its model.
+
+    Raises UnknownName (a KeyError) with close matches.
+    """
+    kind, _, model = name.partition(":")
+    return BACKENDS[kind](model, **kwargs)
+
+
+def make_policy(name: str, **kwargs: Any) -> Policy:
+    """A policy by name. A backend's name gives an LLMPolicy over it; its keywords are LLMPolicy's ``sampling``,
+    ``hint``, ``prompt`` and ``adapter``, the rest goes to the backend. Raises UnknownName with close matches.
+    """
+    kind, _, rest = name.partition(":")
+    if kind not in BACKENDS:
+        return POLICIES[kind](rest, **kwargs)
+    from .llm import LLMPolicy
+
+    own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt", "adapter") if key in kwargs}
+    return LLMPolicy(make_backend(name, **kwargs), **own)
+
+
+def fake_backend(model: str = "", **kwargs: Any) -> Backend:
+    """``fake`` or ``fake:REPLY``, the fixed text every request gets."""
+    from .backends.fake import FakeBackend
+
+    return FakeBackend(model or None, **kwargs)
+
+
+def scripted_policy(text: str = "") -> Policy:
+    """``scripted:LINE``: the same line every turn."""
+    from .scripted import Scripted
+
+    return Scripted([text])
+
+
+def random_policy(text: str = "") -> Policy:
+    """``random``: random words."""
+    from .scripted import Random
+
+    return Random()
+
+
+def human_policy(text: str = "") -> Policy:
+    """``human``: a person at the terminal."""
+    from .human import HumanPolicy
+
+    return HumanPolicy()

@@ -1,0 +1,71 @@
+"""Policies without a model: fixed lines, random words, and oracles that bound what a team can reach."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+from optima_envs.records import View
+
+from .policy import Act
+
+WORDS = ("the", "answer", "is", "not", "here", "maybe", "I", "think", "so", "yes", "no", "7", "<A> 7 </A>", "\\boxed{7}")
+
+
+class Scripted:
+    """Says its lines in order, then repeats the last one.
+
+    ``lines`` is a list, a mapping agent -> list, or a function of the view.
+    """
+
+    def __init__(self, lines: Sequence[str] | Mapping[str, Sequence[str]] | Callable[[View], str]) -> None:
+        self.lines = lines
+
+    async def act(self, view: View, *, seed: int) -> Act:
+        if callable(self.lines):
+            return Act(self.lines(view))
+        lines = self.lines[view.agent] if isinstance(self.lines, Mapping) else self.lines
+        if not lines:
+            return Act("")
+        spoken = sum(said.agent == view.agent for said in view.dialogue)
+        return Act(lines[min(spoken, len(lines) - 1)])
+
+
+class Random:
+    """Random words, answers among them; the turn's seed decides."""
+
+    def __init__(self, words: Sequence[str] = WORDS, longest: int = 12) -> None:
+        self.words = tuple(words)
+        self.longest = longest
+
+    async def act(self, view: View, *, seed: int) -> Act:
+        rng = random.Random(seed)
+        return Act(" ".join(rng.choices(self.words, k=rng.randint(1, self.longest))))
+
+
+class Oracle:
+    """Knows the gold ``answer`` and states it every turn: the upper bound. ``oracle`` makes one per instance."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+    async def act(self, view: View, *, seed: int) -> Act:
+        return Act("I agree." if view.role == "critic" else state(self.answer, view.answer_format))
+
+
+class HalfOracle(Oracle):
+    """States the answer only where its own half of the context, or the partner, spelt it out: reads, never reasons."""
+
+    async def act(self, view: View, *, seed: int) -> Act:
+        known = "\n".join((view.private, *(said.text for said in view.dialogue)))
+        return await super().act(view, seed=seed) if self.answer.lower() in known.lower() else Act("I do not know.")
+
+
+def oracle(task: Sequence, kind: type[Oracle] = Oracle) -> Callable[..., Oracle]:
+    """A function of a rollout job: the oracle for that job's instance. Give it to ``Rollouts`` as the policies."""
+    return lambda job: kind(task[job.index].answers[0])
+
+
+def state(answer: str, answer_format: str) -> str:
+    """``answer`` written the way the env reads it."""
+    return f"\\boxed{{{answer}}}" if answer_format == "boxed" else f"<A> {answer} </A>"

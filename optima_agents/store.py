@@ -1,0 +1,102 @@
+"""EpisodeLog: finished episodes, one JSON object per line, append-only; a torn last line is cut off on reopening."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from optima_envs.records import Episode, EpisodeKey
+
+log = logging.getLogger(__name__)
+
+
+class EpisodeLog:
+    """An open log. A kill at any instant loses at most the line being written.
+
+    ``torn`` is the number of bytes of a half-written last line that opening cut off (0: the file was whole).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        whole = _whole_bytes(self._fd)
+        self.torn = os.fstat(self._fd).st_size - whole
+        if self.torn:
+            log.warning("%s: cut a half-written last line of %d bytes", self.path, self.torn)
+            os.ftruncate(self._fd, whole)
+
+    def append(self, episode: Episode) -> None:
+        """Write one line. Raises OSError (the file keeps its last whole line) or ValueError for non-finite numbers."""
+        line = json.dumps(episode.to_json(), allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+        size = os.fstat(self._fd).st_size
+        try:
+            written = os.write(self._fd, line)
+            if written < len(line):
+                raise OSError(f"{self.path}: only {written} of {len(line)} bytes written; is the disk full?")
+        except OSError:
+            os.ftruncate(self._fd, size)
+            raise
+
+    def keys(self) -> set[EpisodeKey]:
+        """The keys of all logged episodes."""
+        return {EpisodeKey(**row["key"]) for row in _rows(self.path)}
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> EpisodeLog:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @staticmethod
+    def iterate(path: str | os.PathLike[str]) -> Iterator[Episode]:
+        """Episodes of a log in file order, one at a time; a torn last line is skipped with a warning.
+
+        Raises ValueError naming file and line for anything else that is no episode.
+        """
+        for number, row in enumerate(_rows(Path(path)), 1):
+            try:
+                yield Episode.from_json(row)
+            except ValueError as err:
+                raise ValueError(f"{path}, line {number}: {err}") from None
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> list[Episode]:
+        """All episodes of a log; see ``iterate``."""
+        return list(EpisodeLog.iterate(path))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                log.warning("%s, line %d: half-written, skipped", path, number)
+                return
+            try:
+                row = json.loads(line)
+                row["key"]["instance"]
+            except (ValueError, KeyError, TypeError) as err:
+                raise ValueError(f"{path}, line {number}: no episode record: {err}") from None
+            yield row
+
+
+def _whole_bytes(fd: int) -> int:
+    """Length of the file up to and including its last newline."""
+    end = os.fstat(fd).st_size
+    while end > 0:
+        start = max(0, end - 65_536)
+        cut = os.pread(fd, end - start, start).rfind(b"\n")
+        if cut >= 0:
+            return start + cut + 1
+        end = start
+    return 0
