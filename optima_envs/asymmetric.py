@@ -1,0 +1,53 @@
+"""Information-asymmetric question answering: each agent holds a part of the context, all must agree on the answer.
+
+| fact | value |
+|---|---|
+| agents | 2 by default, n supported; role ``holder``, family ``exchange`` |
+| private | ``instance.private[agent]``, shown to that agent alone |
+| ends | ``answered``: two different agents' latest stated answers are equal after ``parsing.normalise`` |
+| limits | ``max_turns``, ``token_budget``: the answer stated last is the final one |
+| source | OPTIMA (arXiv 2410.08115), section 3; its code also lets one agent agree with itself, this does not |
+| history | v0: first version |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .parsing import normalise
+from .round_robin import STATE, RoundRobin
+from .rules import Turns
+
+
+@dataclass(frozen=True)
+class AsymmetricQA(RoundRobin):
+    """Rules of the information exchange. Arguments, defaults and errors: see ``RoundRobin``."""
+
+    family: ClassVar[str] = "exchange"
+
+    def role(self, agent: str) -> str:
+        return "holder"
+
+    def instructions(self, agent: str, partners: Sequence[str]) -> str:
+        return (
+            f"{agent} and {', '.join(partners)} answer one question together; each holds facts the others cannot see. "
+            f"An answer is stated as {STATE[self.answer_format]}. The dialogue ends when two agents have stated the same "
+            f"answer, or after {self.max_turns} messages."
+        )
+
+    def agreed(self, turns: Turns, newest: int) -> str | None:
+        fresh = {turn.agent: answer for turn in turns[-newest:] if (answer := self.stated(turn)) is not None}
+        if not fresh:  # only a newly stated answer can complete an agreement
+            return None
+        latest = {agent: normalise(answer) for agent, answer in fresh.items()}
+        for turn in reversed(turns[:-newest]):
+            if turn.agent not in latest and (answer := self.stated(turn)) is not None:
+                latest[turn.agent] = normalise(answer)
+                if len(latest) == len(self.agents):
+                    break
+        for agent in reversed(fresh):
+            if any(other != agent and latest[other] == latest[agent] for other in latest):
+                return fresh[agent]
+        return None

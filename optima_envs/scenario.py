@@ -1,0 +1,118 @@
+"""A scenario: one game on one task, judged by one metric. What rollouts, training and environments run on."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from . import catalogue as _catalogue  # noqa: F401 - fills the register
+from .records import Instance, Outcome, Turn
+from .registry import load_attr
+from .rules import Order, Rules
+from .scoring import METRICS, Metric
+from .spec import EnvSpec, spec
+
+NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi")
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A sequence of instances. Worlds without end give a long finite length.
+
+    A task may also have ``supported(inst, turns) -> bool`` (was the final answer derivable when first stated) and
+    ``find(id) -> int`` (the index of an instance).
+    """
+
+    name: str
+    split: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Instance: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``id`` is the full one (``optima/2wmh-asym-v0``) and is written into every episode."""
+
+    id: str
+    rules: Rules
+    task: Task
+    metric: Metric
+
+    def judge(self, inst: Instance, turns: Sequence[Turn], outcome: Outcome) -> tuple[float, bool]:
+        """(score in [0, 1], correct) of a finished dialogue. Only the final answer counts, not the way to it."""
+        score = self.metric.score(outcome.answer, inst.answers)
+        return score, self.metric.correct(score)
+
+    def supported(self, inst: Instance, turns: Sequence[Turn]) -> bool | None:
+        """Whether the final answer was derivable when it was first stated; None when the task cannot tell."""
+        tell = getattr(self.task, "supported", None)
+        return None if tell is None else tell(inst, turns)
+
+
+def scenario(
+    id: str,  # noqa: A002 - the field's name for it
+    *,
+    split: str | None = None,
+    data: Any = None,
+    max_turns: int | None = None,
+    token_budget: int | None = None,
+    order: Order | None = None,
+    agents: int | Sequence[str] | None = None,
+    metric: str | None = None,
+    **task_kwargs: Any,
+) -> Scenario:
+    """Build the scenario ``id`` names; None keeps an argument's default.
+
+    ``data``: a local file instead of the hub. ``agents``: names, or how many. ``metric``: a name in
+    ``scoring.METRICS``. Raises UnknownName for an unknown id or metric, TypeError for an argument that neither the
+    task nor the rules accept (it lists those they do), ValueError for a value they refuse.
+    """
+    env = spec(id)
+    names = agent_names(agents) if isinstance(agents, int) else agents
+    given = {"split": split, "data": data, "max_turns": max_turns, "token_budget": token_budget, "order": order}
+    given |= {"agents": None if names is None else tuple(names), **task_kwargs}
+    kwargs = {**env.defaults, **{key: value for key, value in given.items() if value is not None}}
+    make_rules, make_task = _load(env.rules), _load(env.task)
+    rules_take, task_take = _accepted(make_rules), _accepted(make_task)
+    unknown = [key for key in kwargs if not (_takes(rules_take, key) or _takes(task_take, key))]
+    if unknown:
+        raise TypeError(_refusal(env, unknown, {"metric", *(rules_take or ()), *(task_take or ())}))
+    rules = make_rules(**{key: value for key, value in kwargs.items() if _takes(rules_take, key)})
+    kwargs["agents"] = rules.agents
+    task = make_task(**{key: value for key, value in kwargs.items() if _takes(task_take, key, rules_take)})
+    return Scenario(env.id, rules, task, METRICS[metric or env.metric])
+
+
+def agent_names(count: int) -> tuple[str, ...]:
+    """``count`` default names: Alice, Bob, Carol, ...; from the ninth on Agent9, Agent10, ..."""
+    return tuple(NAMES[i] if i < len(NAMES) else f"Agent{i + 1}" for i in range(count))
+
+
+def _load(factory: str | Callable[..., Any]) -> Callable[..., Any]:
+    return load_attr(factory) if isinstance(factory, str) else factory
+
+
+def _accepted(factory: Callable[..., Any]) -> Collection[str] | None:
+    """Names of the keyword arguments a factory takes; None when it takes any."""
+    parameters = inspect.signature(factory).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _takes(accepted: Collection[str] | None, key: str, rules_take: Collection[str] | None = ()) -> bool:
+    """Whether a factory gets ``key``; one that takes anything does not get what is meant for the rules alone."""
+    if accepted is None:
+        return key == "agents" or key not in (rules_take or ())
+    return key in accepted
+
+
+def _refusal(env: EnvSpec, unknown: Sequence[str], accepted: set[str]) -> str:
+    near = [match for key in unknown for match in difflib.get_close_matches(key, accepted, n=1)]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{env.id} has no argument {', '.join(unknown)}{hint} (accepted: {', '.join(sorted(accepted))})"
