@@ -5,6 +5,8 @@ RUN_EXTRAS = train,math
 DEV_EXTRAS = $(RUN_EXTRAS),openai,dev
 NEED_GIB = 4
 JOBS ?= 2
+# chosen by hand: the newest pair that vLLM installs beside
+LOCK_PINS = torch==2.13.0 transformers==5.19.0
 
 BIN = $(VENV)/bin
 # a stamp is newer than what it was made from, so nothing is installed twice
@@ -36,7 +38,7 @@ wheel: $(READY_DEV)
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --upgrade pip
-	@build/lock/bin/python -m pip install --quiet torch==2.13.0 -e '.[$(DEV_EXTRAS),bench]'
+	@build/lock/bin/python -m pip install --quiet $(LOCK_PINS) -e '.[$(DEV_EXTRAS),bench]'
 	@build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	@rm -rf build/lock && echo "constraints.txt: $$(wc -l < constraints.txt) packages"
 
