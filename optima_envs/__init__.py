@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import mirror as _mirror
 from .records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Said, Turn, Usage, View
 from .registry import UnknownName
 from .rules import Rules
@@ -68,3 +69,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_mirror.mirror()

@@ -33,8 +33,8 @@ class AsymmetricQA(RoundRobin):
     def instructions(self, agent: str, partners: Sequence[str]) -> str:
         return (
             f"{agent} and {', '.join(partners)} answer one question together; each holds facts the others cannot see. "
-            f"An answer is stated as {STATE[self.answer_format]}. The dialogue ends when two agents have stated the same "
-            f"answer, or after {self.max_turns} messages."
+            f"An answer is stated as {STATE[self.answer_format]}. The dialogue ends when two agents have stated "
+            f"the same answer, or after {self.max_turns} messages."
         )
 
     def agreed(self, turns: Turns, newest: int) -> str | None:

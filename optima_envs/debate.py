@@ -4,7 +4,7 @@
 |---|---|
 | agents | 2 by default, n supported; the first is the ``solver``, the others ``critic``; family ``debate`` |
 | private | nothing: all see the question |
-| ends | ``answered``: the solver states its previous answer again after a critic spoke in between (3 messages at least) |
+| ends | ``answered``: the solver states its previous answer again after a critic spoke in between (3 or more turns) |
 | limits | ``max_turns``, ``token_budget``: the solver's last stated answer is the final one |
 | source | OPTIMA (arXiv 2410.08115), section 3 |
 | history | v0: first version |
@@ -32,11 +32,11 @@ class SolverCritic(RoundRobin):
 
     def instructions(self, agent: str, partners: Sequence[str]) -> str:
         solver, *critics = self.agents
-        part = (
-            f"{agent} solves the problem and states the answer as {STATE[self.answer_format]}; {', '.join(critics)} may object."
-            if agent == solver
-            else f"{solver} solves the problem; {agent} points out mistakes and never states the answer."
-        )
+        if agent == solver:
+            answer = STATE[self.answer_format]
+            part = f"{agent} solves the problem and states the answer as {answer}; {', '.join(critics)} may object."
+        else:
+            part = f"{solver} solves the problem; {agent} points out mistakes and never states the answer."
         return (
             f"{part} The dialogue ends when {solver} states the same answer again after hearing a critic, "
             f"or after {self.max_turns} messages."

@@ -53,6 +53,16 @@ class Scenario:
         tell = getattr(self.task, "supported", None)
         return None if tell is None else tell(inst, turns)
 
+    def index_of(self, id: str) -> int:  # noqa: A002
+        """The index of an instance. Raises KeyError when no instance has that id."""
+        find = getattr(self.task, "find", None)
+        if find is not None:
+            return find(id)
+        for index in range(len(self.task)):
+            if self.task[index].id == id:
+                return index
+        raise KeyError(f"{self.id} ({self.task.split}) has no instance {id!r}")
+
 
 def scenario(
     id: str,  # noqa: A002 - the field's name for it

@@ -33,7 +33,8 @@ class EnvSpec:
     """What an environment is made of; factories are lazy ``"module:attr"`` strings or callables.
 
     ``task(**kwargs)`` gives a sequence of instances, ``rules(**kwargs)`` the game; both get those of ``defaults`` and
-    the caller's arguments that they accept. ``metric`` is a name in ``scoring.METRICS``. Raises ValueError for a bad id.
+    the caller's arguments that they accept. ``metric`` is a name in ``scoring.METRICS``. Raises ValueError for a bad
+    id.
     """
 
     id: str
@@ -63,7 +64,9 @@ class EnvSpec:
 
 
 ENVS: Registry[EnvSpec] = Registry("environment", "optima.envs")
+_added: dict[str, EnvSpec] = {}
 _newest: dict[str, int] = {}
+_listeners: list[Callable[[EnvSpec], None]] = []
 
 
 def parse_id(id: str) -> tuple[str | None, str, int | None]:  # noqa: A002 - the field's name for it
@@ -112,8 +115,19 @@ def register(
             raise TypeError(f"register({spec!r}, ...) needs task=, a 'module:attr' string or a callable")
         spec = EnvSpec(spec, task, rules, metric, defaults, sheet or Sheet())
     ENVS.register(spec.id, spec)
-    _note(spec.id)
+    if spec.id not in _added:
+        _added[spec.id] = spec
+        _note(spec.id)
+        for listener in _listeners:
+            listener(spec)
     return spec
+
+
+def on_register(listener: Callable[[EnvSpec], None]) -> None:
+    """Call ``listener`` with every spec that ``register`` has added or will add."""
+    _listeners.append(listener)
+    for known in _added.values():
+        listener(known)
 
 
 def _note(id: str) -> None:  # noqa: A002

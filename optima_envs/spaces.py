@@ -1,0 +1,58 @@
+"""Spaces for text. Gymnasium's ``Text`` allows letters and digits only by default: ``"Hello, world!"`` is not in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import spaces
+
+MAX_CHARS = 32_768
+SAMPLE_WORDS = ("yes", "no", "why?", "I", "know", "that", "Zoë", "is", "42", "in", "Paris.", "<A>", "</A>", "\n", "…")
+
+
+class Utterance(spaces.Text):
+    """Any ``str`` of at most ``max_length`` characters, the empty one included; any Unicode.
+
+    ``contains`` is O(1); ``sample`` gives a short seeded utterance and refuses masks. Not flattenable: a flat form would
+    need ``max_length`` integers for every message.
+    """
+
+    def __init__(self, max_length: int = MAX_CHARS, seed: int | None = None) -> None:
+        super().__init__(max_length, min_length=0, charset="", seed=seed)
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, str) and len(x) <= self.max_length
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """A few words; raises ValueError when given a mask."""
+        if mask is not None or probability is not None:
+            raise ValueError("an utterance space has no masks")
+        words = self.np_random.integers(len(SAMPLE_WORDS), size=int(self.np_random.integers(1, 9)))
+        return " ".join(SAMPLE_WORDS[i] for i in words)[: self.max_length]
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"Utterance({self.max_length})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Utterance) and self.max_length == other.max_length
+
+
+def observation_space(max_turns: int, token_budget: int | None, max_chars: int = MAX_CHARS) -> spaces.Dict:
+    """What an agent sees of a dialogue; the keys are explained in ``env.DialogueEnv``."""
+    text = Utterance(max_chars)
+    return spaces.Dict(
+        {
+            "instructions": Utterance(max_chars),
+            "question": Utterance(1 << 30),
+            "private": Utterance(1 << 30),
+            "dialogue": spaces.Sequence(spaces.Dict({"speaker": Utterance(256), "text": text})),
+            "speaking": spaces.Discrete(2),
+            "turn": spaces.Discrete(1 << 31),
+            "turns_left": spaces.Discrete(max_turns + 1),
+            "tokens_left": spaces.Discrete((token_budget or 0) + 2, start=-1),
+        }
+    )
