@@ -29,7 +29,7 @@ test: $(READY_DEV)
 check: $(READY_DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 wheel: $(READY_DEV)
 	@$(BIN)/python -m build --outdir dist

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from .commands import UserError
 
@@ -21,7 +22,11 @@ VERBS = {
     "train": ("train", "train a team by a recipe", "optima train 2wmh-isft model=Qwen/Qwen3-8B"),
     "resume": ("resume", "go on with an interrupted run", "optima resume runs/2wmh-isft"),
     "rollout": ("rollout", "sample dialogues", "optima rollout twohop-asym --policy hf:tiny --episodes 5 --show 2"),
-    "eval": ("evaluation", "score a policy, greedy, with an interval", "optima eval twohop-asym --policy hf:tiny -n 100"),
+    "eval": (
+        "evaluation",
+        "score a policy, greedy, with an interval",
+        "optima eval twohop-asym --policy hf:tiny -n 100",
+    ),
     "report": ("report", "write a run's report.html again", "optima report runs/quickstart"),
     "envs": ("envs", "list, show or check environments", "optima envs show twohop-asym"),
     "play": ("play", "take a seat in a dialogue yourself", "optima play twohop-asym"),
@@ -29,6 +34,13 @@ VERBS = {
     "doctor": ("doctor", "what is installed, what is missing, how to get it", "optima doctor"),
     "version": ("version", "print the version", "optima version"),
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument errors in one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +72,7 @@ def run(verb: str, args: Sequence[str]) -> int:
     """Parse a verb's arguments and do it."""
     name, summary, example = VERBS[verb]
     command = importlib.import_module(f".commands.{name}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"optima {verb}",
         description=(command.__doc__ or summary).strip(),
         epilog=f"example:\n  {example}\n\n--debug shows a traceback when something fails",
@@ -83,7 +95,7 @@ def explain(err: Exception) -> int:
     """One line on stderr; the exit code says whose turn it is to act."""
     from optima_envs.registry import UnknownName
 
-    asked = isinstance(err, (UserError, UnknownName, ValueError, OSError, ImportError, LookupError))
+    asked = isinstance(err, (UserError, UnknownName, ValueError, OSError, ImportError))
     text = " ".join(str(err).split()) or type(err).__name__
     known = asked or type(err).__module__.startswith("optima_")
     print(f"error: {text if known else f'{type(err).__name__}: {text} (--debug shows where)'}", file=sys.stderr)

@@ -84,7 +84,7 @@ def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
 
 @dataclass(slots=True)
 class _Page:
-    """Dialogues in the compact form that ``browser.js`` reads: what repeats is stored once and referred to by number."""
+    """Dialogues in the compact form ``browser.js`` reads: what repeats is stored once and named by number."""
 
     env: str = ""
     instances: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
@@ -101,7 +101,8 @@ class _Page:
         from optima_agents import EpisodeLog
 
         folder = log.parent.parent
-        self.origins.append(["untrained" if folder.name == "untrained" else folder.name.removeprefix("it"), log.parent.name])
+        iteration = _iteration(folder.name)
+        self.origins.append(["untrained" if iteration < 0 else f"iteration {iteration}", log.parent.name])
         kept = _keys(folder / "select" / "selected.jsonl") if log.parent.name == "generate" else None
         ranked = _ranks(folder / "rank" / "rewards.jsonl") if log.parent.name == "generate" else {}
         count = 0
@@ -109,7 +110,9 @@ class _Page:
             count += 1
             if len(self.episodes) < most:
                 key = (episode.key.instance, episode.key.sample, episode.key.seed)
-                self.episodes.append(self._row(episode, ranked.get(key, {}), None if kept is None else int(key in kept)))
+                self.episodes.append(
+                    self._row(episode, ranked.get(key, {}), None if kept is None else int(key in kept))
+                )
         return count
 
     def _row(self, episode: Episode, rank: Mapping[str, Any], kept: int | None) -> list[Any]:

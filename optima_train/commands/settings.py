@@ -17,7 +17,9 @@ POLICY_HELP = "hf:tiny, hf:FOLDER, random, scripted:TEXT, human, ... (default hf
 
 def env_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("env", help="environment id, such as twohop-asym (optima envs lists them)")
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of the environment, such as distractors=4")
+    parser.add_argument(
+        "settings", nargs="*", metavar="key=value", help="settings of the environment, such as distractors=4"
+    )
     parser.add_argument("--data", help="local data file (jsonl, json, parquet) instead of the hub")
     parser.add_argument("--split", help="split of the data (default: the environment's)")
     parser.add_argument("--max-turns", type=int, help="turn limit")
@@ -33,14 +35,18 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
 
 
-def open_scenario(args: argparse.Namespace) -> Scenario:
-    """The scenario the arguments describe. Raises UserError for settings it does not take."""
+def asked_scenario(args: argparse.Namespace) -> Scenario:
+    """The scenario that ``env_arguments`` describe."""
+    given = {"data": args.data, "split": args.split, "max_turns": args.max_turns, "token_budget": args.token_budget}
+    return open_scenario(args.env, {**given, **pairs(args.settings)})
+
+
+def open_scenario(env: str, given: dict[str, Any]) -> Scenario:
+    """The scenario ``env`` with its settings. Raises UserError for a setting it does not take."""
     from optima_envs import scenario
 
-    given = {"data": args.data, "split": args.split, "max_turns": args.max_turns, "token_budget": args.token_budget}
-    given = {key: value for key, value in given.items() if value is not None}
     try:
-        return scenario(args.env, **given, **pairs(args.settings))
+        return scenario(env, **{key: value for key, value in given.items() if value is not None})
     except TypeError as err:  # how scenario() names a setting that nobody takes
         raise UserError(str(err)) from err
 
@@ -68,7 +74,9 @@ def open_policy(args: argparse.Namespace, temperature: float) -> Policy:
         if args.hint:
             raise UserError(f"--hint speaks to a language model; {args.policy} is none")
         return make_policy(args.policy)
-    return make_policy(args.policy, sampling=Sampling(temperature, max_tokens=args.max_tokens), hint=hint_text(args.hint))
+    return make_policy(
+        args.policy, sampling=Sampling(temperature, max_tokens=args.max_tokens), hint=hint_text(args.hint)
+    )
 
 
 def hint_text(name: str | None) -> str | None:

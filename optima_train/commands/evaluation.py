@@ -1,0 +1,22 @@
+"""Score a policy on held-out instances: greedy, plain prompt (unless --hint), mean score with a 95% interval."""
+
+from __future__ import annotations
+
+import argparse
+
+from . import rollout
+from .settings import asked_scenario, env_arguments, policy_arguments
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    env_arguments(parser)
+    policy_arguments(parser)
+    parser.set_defaults(split="test")
+    parser.add_argument("-n", "--episodes", type=int, default=300, help="instances (default 300)")
+    rollout.output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    scenario = asked_scenario(args)
+    episodes = rollout.play(args, scenario, temperature=0.0, samples=1)
+    return rollout.conclude(args, episodes, rollout.summarise(args.policy, scenario, episodes, args.seed))

@@ -1,0 +1,22 @@
+"""Go on with an interrupted run, with the settings it was started with. A finished run shows its results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from . import UserError
+from .train import launch
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, help="run directory, such as runs/quickstart")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..config import load
+
+    saved = args.directory / "config.resolved.yaml"
+    if not saved.is_file():
+        raise UserError(f"{args.directory} is no run directory (it has no {saved.name})")
+    return launch(load(saved), args.directory)

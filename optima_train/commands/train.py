@@ -1,0 +1,98 @@
+"""Train a team by a recipe: a YAML file or a packaged recipe's name, with a.b=c settings on top."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..settings import TrainConfig
+
+UNTRAINED = Path("untrained") / "evaluate" / "episodes.jsonl"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", help="YAML file or packaged recipe, such as quickstart or 2wmh-isft")
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="settings, such as model=Qwen/Qwen3-8B")
+    parser.add_argument("--dir", type=Path, help="run directory (default runs/NAME)")
+    parser.add_argument("--dry-run", action="store_true", help="print settings and steps, run nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..config import load
+
+    config = load(args.recipe, args.overrides)
+    return show_plan(config) if args.dry_run else launch(config, args.dir or Path("runs") / config.name)
+
+
+def launch(config: TrainConfig, directory: Path) -> int:
+    """Run (or go on with, or show) an experiment, watching it."""
+    from rich.console import Console
+
+    from ..experiment import Experiment
+    from .watch import Watch
+
+    console = Console()
+    console.print(f"run directory {directory}", markup=False, highlight=False)
+
+    def finished(path: str) -> None:
+        if path == str(UNTRAINED.parent):
+            show_untrained(console, directory)
+
+    with Watch(console, finished) as watch:
+        Experiment(config, directory).run(progress=watch)
+    conclude(console, directory)
+    return 0
+
+
+def show_plan(config: TrainConfig) -> int:
+    """What the run would do, step by step."""
+    from ..config import dump
+    from ..methods import plan
+
+    steps = plan(config)
+    print(dump(config))
+    print(f"{len(steps)} steps:")
+    for step in steps:
+        print(f"  {step.path}")
+    dialogues = config.generate.instances * config.generate.samples
+    print(f"at most {dialogues} dialogues to train on per iteration, {config.evaluate.instances} per evaluation")
+    return 0
+
+
+def show_untrained(console: Console, directory: Path) -> None:
+    """Two dialogues of the team as it comes."""
+    from optima_agents import EpisodeLog
+
+    from .tables import show_dialogues
+
+    episodes = list(islice(EpisodeLog.iterate(directory / UNTRAINED), 2))
+    show_dialogues(console, "the untrained team on held-out questions", episodes)
+
+
+def conclude(console: Console, directory: Path) -> None:
+    """The results table, one dialogue before and after, and where everything is."""
+    from ..report import write_report
+    from ..report_data import results
+    from .tables import results_table, show_dialogues, telling_pair
+
+    rows = results(directory)
+    last = max(directory.glob("it*/evaluate/episodes.jsonl"), default=None)
+    pair = telling_pair(directory / UNTRAINED, last) if last else None
+    if pair is not None:
+        show_dialogues(console, "before", pair[:1])
+        show_dialogues(console, "after", pair[1:])
+    results_table(console, rows, "held-out questions, greedy, plain prompts")
+    report, table = directory / "report.html", directory / "results.json"
+    if not report.is_file() or (table.is_file() and report.stat().st_mtime < table.stat().st_mtime):
+        write_report(directory)
+    for name, what in (
+        ("report.html", "plots and every dialogue"),
+        ("results.json", "the table"),
+        ("model", "the trained model"),
+    ):
+        console.print(f"{directory / name}  {what}", markup=False, highlight=False, soft_wrap=True)
