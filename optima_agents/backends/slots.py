@@ -1,0 +1,103 @@
+"""SlotCache: a transformers ``Cache`` whose rows are slots with their own lengths, written in place.
+
+Nothing is copied when a row grows, rows come and go at any step, and one row's keys and values can be loaded from
+and saved to the prefix pool.
+"""
+
+from __future__ import annotations
+
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+
+class SlotLayer(CacheLayerMixin):
+    """Keys and values of one layer, ``(slots, heads, columns, head_dim)``; the last column takes padding."""
+
+    def __init__(self, slots: int, columns: int) -> None:
+        super().__init__()
+        self.shape = (slots, columns)
+        self.rows = torch.zeros(0, 1, dtype=torch.long)
+        self.columns = torch.zeros(0, 0, dtype=torch.long)
+        self.seen = 0
+        self.span = (0, 0)
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        slots, columns = self.shape
+        # zeros, not empty: a masked column still meets the softmax, and 0 * NaN is NaN
+        self.keys = key_states.new_zeros(slots, key_states.shape[1], columns, key_states.shape[3])
+        self.values = value_states.new_zeros(slots, value_states.shape[1], columns, value_states.shape[3])
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        assert self.keys is not None and self.values is not None
+        self.keys[self.rows, :, self.columns] = key_states.transpose(1, 2)
+        self.values[self.rows, :, self.columns] = value_states.transpose(1, 2)
+        first, count = self.span
+        rows = slice(first, first + count)
+        return self.keys[rows, :, : self.seen], self.values[rows, :, : self.seen]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.seen, 0
+
+    def get_seq_length(self) -> int:
+        return self.seen
+
+    def get_max_length(self) -> int:
+        return self.shape[1]
+
+
+class SlotCache(Cache):
+    """``slots`` rows of ``columns`` tokens for a model of ``layers`` layers.
+
+    Call ``place`` before each forward pass: it says where the pass's tokens go. The mask and positions it returns
+    go into the pass. Rows of one pass are neighbours, so attention reads them without a copy.
+    """
+
+    def __init__(self, layers: int, slots: int, columns: int) -> None:
+        super().__init__(layers=[SlotLayer(slots, columns) for _ in range(layers)])
+        self.slots = slots
+        self.columns = columns
+
+    def place(
+        self, first: int, starts: list[int], counts: list[int], device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Row ``first + i`` gets ``counts[i]`` new tokens at column ``starts[i]``, padded on the left to the longest.
+
+        Returns the boolean mask (rows, 1, longest, seen) and the positions (rows, longest).
+        """
+        longest = max(counts)
+        start = torch.tensor(starts, device=device)[:, None]
+        pad = longest - torch.tensor(counts, device=device)[:, None]
+        positions = torch.arange(longest, device=device)[None, :] - pad
+        real = positions >= 0
+        positions = torch.where(real, positions + start, 0)
+        seen = max(s + c for s, c in zip(starts, counts, strict=True))
+        mask = torch.arange(seen, device=device)[None, None, None, :] <= positions[:, None, :, None]
+        rows = torch.arange(first, first + len(starts), device=device)[:, None]
+        columns = torch.where(real, positions, self.columns - 1)
+        for layer in self.layers:
+            layer.rows, layer.columns, layer.seen, layer.span = rows, columns, seen, (first, len(starts))
+        return mask, positions
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first ``length`` columns of one row over another."""
+        for layer in self.layers:
+            layer.keys[target, :, :length] = layer.keys[source, :, :length]
+            layer.values[target, :, :length] = layer.values[source, :, :length]
+
+    def widen(self, columns: int) -> None:
+        """Make room for ``columns`` tokens a row (the padding column included); what is there is kept."""
+        old = self.columns - 1
+        for layer in self.layers:
+            layer.shape = (self.slots, columns)
+            if layer.is_initialized:
+                for name in ("keys", "values"):
+                    before = getattr(layer, name)
+                    after = before.new_zeros(self.slots, before.shape[1], columns, before.shape[3])
+                    after[:, :, :old] = before[:, :, :old]
+                    setattr(layer, name, after)
+        self.columns = columns

@@ -1,0 +1,170 @@
+"""The transformers backend against plain ``model.generate`` and plain forward passes, on a random model."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead, Likelihood, Request, Sampling, Tokens
+from optima_agents.backends.transformers_local import TransformersBackend
+
+torch = pytest.importorskip("torch")
+GREEDY = Sampling(temperature=0.0, max_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def backend(small_model):
+    return TransformersBackend(str(small_model), max_batch=8)
+
+
+def prompts(count: int, seed: int = 0, longest: int = 200) -> list[tuple[int, ...]]:
+    rng = random.Random(seed)
+    return [tuple(rng.choices(range(5, 300), k=rng.randint(3, longest))) for _ in range(count)]
+
+
+def complete(backend, requests):
+    async def run():
+        return await asyncio.gather(*map(backend.complete, requests))
+
+    return asyncio.run(run())
+
+
+def generated(backend, prompt, count=24):
+    out = backend.model.generate(
+        torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        max_new_tokens=count, do_sample=False,
+    )  # fmt: skip
+    return tuple(out[0, len(prompt) :].tolist())
+
+
+def test_greedy_ids_equal_generate_with_shared_prefixes_and_more_requests_than_slots(backend):
+    base = prompts(12)
+    texts = base + [p + q for p, q in zip(base, prompts(12, 1, 40), strict=True)] + base
+    done = complete(backend, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])
+    assert [d.ids for d in done] == [generated(backend, p) for p in texts]
+    assert any(d.usage.cached_tokens > 0 for d in done)
+
+
+def test_logprobs_of_sampled_tokens_equal_the_likelihood(backend):
+    done = complete(backend, [Request(prompt_ids=p, sampling=Sampling(max_tokens=20), seed=3) for p in prompts(10)])
+
+    async def score():
+        return await asyncio.gather(*(backend.logprobs(d.prompt_ids, d.ids) for d in done))
+
+    for d, scores in zip(done, asyncio.run(score()), strict=True):
+        assert scores == pytest.approx(d.logprobs, abs=1e-4)
+
+
+def test_likelihood_equals_one_plain_forward_pass(backend):
+    prompt, completion = prompts(2, 5)
+    with torch.no_grad():
+        logits = backend.model(torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
+    plain = [float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(completion)]
+    assert asyncio.run(backend.logprobs(prompt, completion)) == pytest.approx(plain, abs=1e-4)
+
+
+def test_a_request_samples_the_same_whatever_else_is_in_the_batch(backend):
+    asked = [Request(prompt_ids=p, sampling=Sampling(temperature=1.0, max_tokens=16), seed=i) for i, p in enumerate(prompts(10, 7))]
+    together = complete(backend, asked)
+    alone = [complete(backend, [request])[0] for request in reversed(asked)][::-1]
+    assert [d.ids for d in together] == [d.ids for d in alone]
+    other = complete(backend, [Request(prompt_ids=r.prompt_ids, sampling=r.sampling, seed=99) for r in asked])
+    assert [d.ids for d in other] != [d.ids for d in together]
+
+
+def test_top_p_keeps_to_the_nucleus(backend):
+    prompt = prompts(1, 11)[0]
+    asked = [Request(prompt_ids=prompt, sampling=Sampling(1.0, 0.3, 1), seed=s) for s in range(64)]
+    with torch.no_grad():
+        probs, order = backend.model(torch.tensor([prompt])).logits[0, -1].softmax(-1).sort(descending=True)
+    size = int((probs.cumsum(0) - probs < 0.3).sum())
+    assert {d.ids[0] for d in complete(backend, asked)} <= set(order[:size].tolist())
+
+
+def test_finish_reasons_stop_string_and_text(backend):
+    long = complete(backend, [Request(prompt_ids=prompts(1)[0], sampling=Sampling(1.0, max_tokens=300), seed=1)])[0]
+    assert long.tokens == len(long.ids) == len(long.logprobs)
+    if long.finish == "stop":
+        assert long.ids[-1] in backend._decoder.stop_ids
+    short = complete(backend, [Request(prompt_ids=prompts(1)[0], sampling=Sampling(1.0, max_tokens=1), seed=1)])[0]
+    assert short.finish == "length" and short.ids == long.ids[:1]
+    mark = long.text[3:5]
+    cut = complete(backend, [Request(prompt_ids=prompts(1)[0], sampling=Sampling(1.0, max_tokens=300, stop=(mark,)), seed=1)])[0]
+    assert cut.finish == "stop" and cut.text == long.text[: long.text.find(mark)]
+
+
+def test_eos_ends_a_turn_and_is_kept_in_the_ids_only(backend):
+    stops = backend._decoder.stop_ids
+    for d in complete(backend, [Request(prompt_ids=p, sampling=Sampling(2.0, max_tokens=400), seed=s) for s, p in enumerate(prompts(16, 3, 20))]):
+        assert not stops & set(d.ids[:-1])
+        assert (d.ids[-1] in stops) == (d.finish == "stop")
+        assert "<|im_end|>" not in d.text
+
+
+def test_overflow_bad_requests_and_the_end_of_the_window(backend):
+    with pytest.raises(ContextOverflow, match="512"):
+        complete(backend, [Request(prompt_ids=(7,) * 512)])
+    for bad in (Request(prompt_ids=()), Request(prompt_ids=(10**6,)), Request(prompt_ids=(7,), adapter="nobody")):
+        with pytest.raises(BackendError):
+            complete(backend, [bad])
+    full = complete(backend, [Request(prompt_ids=(7,) * 508, sampling=Sampling(1.0, max_tokens=50))])[0]
+    assert full.tokens <= 4
+    with pytest.raises(BackendError):
+        asyncio.run(backend.logprobs((), (1,)))
+
+
+def test_cancelled_requests_leave_the_engine(backend):
+    async def run():
+        task = asyncio.create_task(backend.complete(Request(prompt_ids=(7, 8), sampling=Sampling(1.0, max_tokens=480))))
+        await backend.complete(Request(prompt_ids=(7, 9), sampling=Sampling(1.0, max_tokens=2)))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await backend.complete(Request(prompt_ids=(7, 9), sampling=Sampling(1.0, max_tokens=2)))
+
+    assert asyncio.run(run()).tokens <= 2
+
+
+def test_a_pool_smaller_than_one_prompt_changes_nothing(small_model, backend):
+    tight = TransformersBackend(str(small_model), max_batch=3, prefix_bytes=5 * 16 * 2 * 2 * 2 * 8 * 4)
+    asked = [Request(prompt_ids=p, sampling=GREEDY) for p in prompts(8, 2) * 2]
+    assert [d.ids for d in complete(tight, asked)] == [d.ids for d in complete(backend, asked)]
+    assert tight._decoder.pool._count == 5
+
+
+def test_a_closed_or_broken_engine_says_so(small_model):
+    broken = TransformersBackend(str(small_model))
+    assert isinstance(broken, Likelihood) and isinstance(broken, Tokens)
+    broken._decoder.decode = lambda ids: 1 / 0
+    for _ in range(2):
+        with pytest.raises(EngineDead, match="division"):
+            complete(broken, [Request(prompt_ids=(7, 8), sampling=GREEDY)])
+    closed = TransformersBackend(str(small_model))
+    asyncio.run(closed.aclose())
+    with pytest.raises(EngineDead):
+        complete(closed, [Request(prompt_ids=(7, 8), sampling=GREEDY)])
+
+
+def test_adapters_merged_and_by_name_give_the_same_text(small_model, tmp_path):
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(small_model), config).save_pretrained(tmp_path / "a")
+    merged = TransformersBackend(str(small_model), adapter=tmp_path / "a")
+    named = TransformersBackend(str(small_model), adapters={"a": tmp_path / "a"})
+    plain = TransformersBackend(str(small_model))
+    texts = prompts(4, 9)
+    by_name = complete(named, [Request(prompt_ids=p, sampling=GREEDY, adapter=a) for p in texts for a in ("a", None)])
+    assert [d.ids for d in by_name[::2]] == [d.ids for d in complete(merged, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])]
+    assert [d.ids for d in by_name[1::2]] == [d.ids for d in complete(plain, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])]
+    base = asyncio.run(plain.logprobs(texts[0], texts[1]))
+    assert asyncio.run(named.logprobs(texts[0], texts[1])) == pytest.approx(base, abs=1e-4)
+
+
+def test_loading_refuses_what_is_not_there():
+    with pytest.raises(FileNotFoundError, match="no model folder"):
+        TransformersBackend("./nowhere")
