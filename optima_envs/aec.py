@@ -16,13 +16,12 @@ class DialogueAEC(AECEnv[str, dict[str, Any], str | None]):
     Speakers of a simultaneous round are asked one after the other and see each other's words once all have spoken.
     """
 
-    agents: list[str] = []
-
     def __init__(self, env: ParallelEnv) -> None:
         super().__init__()
         self.env = env
         self.metadata = dict(env.metadata)
         self.possible_agents = list(env.possible_agents)
+        self.agents: list[str] = []
         self.render_mode = self._talk.render_mode
 
     @property

@@ -40,7 +40,7 @@ class Planted:
 def check_canaries(factory: Callable[[], ParallelEnv], seed: int) -> None:
     """What is private to an agent must reach another's observation, infos or view only once it was said.
 
-    One dialogue in which nobody says a secret, then one per agent in which it does. Raises ``NotConforming``.
+    One dialogue in which nobody says a secret, then one per agent in which it does. Raises ``NonConformanceError``.
     """
     _play(factory, seed, None)
     for agent in factory().possible_agents:

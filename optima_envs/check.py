@@ -20,20 +20,20 @@ from pettingzoo import ParallelEnv
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from .canary import check_canaries
-from .conformance import NotConforming, require
+from .conformance import NonConformanceError, require
 from .env import DialogueEnv, make
 
 Factory = Callable[[], ParallelEnv]
 CHECKS = ("pettingzoo", "spaces", "replay", "reset", "random", "speakers", "canary")
 
-__all__ = ["NotConforming", "check_env"]
+__all__ = ["NonConformanceError", "check_env"]
 
 
 def check_env(env: str | Factory, *, episodes: int = 3, seed: int = 0, **kwargs: Any) -> list[str]:
     """Check an environment, by id (``kwargs`` go to ``make``) or by a function that makes a new one each time.
 
     Plays ``episodes`` with sampled actions from ``seed`` on. Returns the names of the checks that were run; raises
-    ``NotConforming`` (an AssertionError) saying what is wrong. The canary check needs a ``DialogueEnv`` inside.
+    ``NonConformanceError`` (an AssertionError) saying what is wrong. The canary check needs a ``DialogueEnv`` inside.
     """
     factory: Factory = (lambda: make(env, **kwargs)) if isinstance(env, str) else env
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -109,7 +109,7 @@ def _reset(factory: Factory, seed: int) -> None:
 
 def _random(factory: Factory, seed: int) -> None:
     def state() -> tuple[Any, ...]:
-        _, keys, *rest = np.random.get_state()  # noqa: NPY002 - it is the global state that must not move
+        _, keys, *rest = np.random.get_state()
         return (random.getstate(), keys.tobytes(), *rest)  # type: ignore[union-attr]
 
     before = state()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class NotConforming(AssertionError):
+class NonConformanceError(AssertionError):
     """An environment breaks a convention; the message says which and where."""
 
 
 def require(holds: bool, message: str) -> None:
-    """Raise ``NotConforming`` unless ``holds``."""
+    """Raise ``NonConformanceError`` unless ``holds``."""
     if not holds:
-        raise NotConforming(message)
+        raise NonConformanceError(message)

@@ -19,9 +19,11 @@ from pettingzoo import ParallelEnv
 
 from .records import Episode, EpisodeKey, Finish, Instance, Outcome, Turn, View
 from .render import draw, show
-from .scenario import Scenario, scenario as make_scenario
+from .scenario import Scenario
+from .scenario import scenario as make_scenario
 from .spaces import MAX_CHARS, Utterance, observation_space
-from .tokens import Counter, counter as counter_of
+from .tokens import Counter
+from .tokens import counter as counter_of
 
 Observation = dict[str, Any]
 Infos = dict[str, dict[str, Any]]
@@ -35,12 +37,11 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
     (-1: no budget). Infos of the last step also hold ``stop``, ``answer``, ``score``, ``correct`` and ``tokens``.
 
     ``counter``: ``"words"``, another name in ``tokens.COUNTERS`` or a function. ``render_mode``: None, ``"ansi"``
-    (``render`` returns text) or ``"human"`` (every step is printed). Utterances are cut at ``max_chars`` (their turn then
-    has ``finish="length"``). Raises ValueError for an unknown render mode.
+    (``render`` returns text) or ``"human"`` (every step is printed). Utterances are cut at ``max_chars`` and their turn
+    has ``finish="length"`` then. Raises ValueError for an unknown render mode.
     """
 
-    metadata = {"name": "optima_dialogue_v0", "render_modes": ["ansi", "human"], "is_parallelizable": True}
-    agents: list[str] = []
+    metadata: dict[str, Any] = {"name": "optima_dialogue_v0", "render_modes": ["ansi", "human"]}  # noqa: RUF012
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         self.scenario, self.rules, self.render_mode, self.max_chars = scenario, scenario.rules, render_mode, max_chars
         self.counter = counter_of(counter)
         self.possible_agents = list(self.rules.agents)
+        self.agents: list[str] = []
         budget = getattr(self.rules, "token_budget", None)
         self._seen = {a: observation_space(self.rules.max_turns, budget, max_chars) for a in self.rules.agents}
         self._spoken = {agent: Utterance(max_chars) for agent in self.rules.agents}
@@ -144,7 +146,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         return self.rules.view(self.instance, self.turns, agent)
 
     def episode(self) -> Episode:
-        """The finished dialogue as a record; its key holds the last seed given to ``reset``. RuntimeError before the end."""
+        """The finished dialogue as a record, its key with the last seed given to ``reset``. RuntimeError if it runs."""
         if self.instance is None or self.outcome is None:
             raise RuntimeError("the dialogue is not over: no episode to record yet")
         score, correct = self._judged
@@ -201,9 +203,9 @@ def make(
 ) -> ParallelEnv:
     """The environment ``id`` names, inside its wrappers; ``.unwrapped`` is the bare ``DialogueEnv``.
 
-    From the inside out: ``OrderEnforcing``, ``TokenBudget`` (given ``token_budget``), ``RewardTerms`` (given ``reward``,
-    positive weights by term name, see rewards.py), ``EpisodeRecord``, then ``wrappers``. All other arguments are those of
-    ``scenario``, with its errors.
+    From the inside out: ``OrderEnforcing``, ``TokenBudget`` (given ``token_budget``), ``RewardTerms`` (given
+    ``reward``, positive weights by term name, see rewards.py), ``EpisodeRecord``, then ``wrappers``. All other
+    arguments are those of ``scenario``, with its errors.
     """
     from . import wrappers as built_in
 

@@ -1,5 +1,6 @@
-"""Puts every environment into the registers of PettingZoo (1.27 and later) and Gymnasium as well:
-``pettingzoo.make("parallel", "optima/2wmh-asym")``, ``pettingzoo.make("aec", ...)``, ``gymnasium.make("optima/...-v0")``.
+"""Puts every environment into the registers of PettingZoo (1.27 and later) and Gymnasium as well, so that
+``pettingzoo.make("parallel", "optima/2wmh-asym")``, ``pettingzoo.make("aec", ...)`` and
+``gymnasium.make("optima/2wmh-asym-v0")`` work.
 
 Importing either library costs more than all of ``optima_envs``, so this waits until somebody else has imported it.
 """

@@ -19,11 +19,12 @@ class SingleSeat(gymnasium.Env[dict[str, Any], str]):
     """``gymnasium.make("optima/twohop-asym-v0")``: act as ``seat`` against ``partners``.
 
     ``seat``: an agent's name (default: the first). ``partners``: one function from observation to utterance for all
-    other agents, or a mapping with one for each (default ``recite``). Observations, infos and the final reward (the score)
-    are those of ``DialogueEnv``; other arguments are those of ``scenario``. Raises ValueError naming a wrong seat or partner.
+    other agents, or a mapping with one for each (default ``recite``). Observations, infos and the final reward (the
+    score) are those of ``DialogueEnv``; other arguments are those of ``scenario``. Raises ValueError naming a wrong
+    seat or partner.
     """
 
-    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ SAMPLE_WORDS = ("yes", "no", "why?", "I", "know", "that", "Zoë", "is", "42", "i
 class Utterance(spaces.Text):
     """Any ``str`` of at most ``max_length`` characters, the empty one included; any Unicode.
 
-    ``contains`` is O(1); ``sample`` gives a short seeded utterance and refuses masks. Not flattenable: a flat form would
-    need ``max_length`` integers for every message.
+    ``contains`` is O(1); ``sample`` gives a short seeded utterance and refuses masks. Not flattenable: a flat form
+    would need ``max_length`` integers for every message.
     """
 
     def __init__(self, max_length: int = MAX_CHARS, seed: int | None = None) -> None:

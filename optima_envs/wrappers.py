@@ -103,9 +103,8 @@ class EpisodeRecord(BaseParallelWrapper):
         return self.env.reset(seed=seed, options=options)
 
     def step(self, actions: Mapping[str, Any]):
-        result = observations, rewards, terminations, truncations, infos = self.env.step(
-            cast("dict[str, Any]", actions)
-        )
+        result = self.env.step(cast("dict[str, Any]", actions))
+        _, rewards, _, _, infos = result
         for agent, reward in rewards.items():
             self._returns[agent] = self._returns.get(agent, 0.0) + reward
         if not self.env.agents:
