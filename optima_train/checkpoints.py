@@ -1,0 +1,61 @@
+"""Checkpoints: safetensors, tokenizer and chat template in one folder that transformers and vLLM load as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import fresh_directory, publish
+from .stages import ModelRef
+
+if TYPE_CHECKING:
+    from .settings import LoraConfig, TrainStageConfig
+
+
+def folder_of(model: str) -> str:
+    """Where transformers finds ``model``: ``tiny`` is a folder of this distribution."""
+    from optima_agents.backends.transformers_local import TINY
+
+    return str(TINY) if model == "tiny" else model
+
+
+def load_model(ref: ModelRef, precision: str, lora: LoraConfig | None) -> Any:
+    """The causal LM of ``ref`` without its adapter; safetensors only, no remote code.
+
+    Trained weights stay fp32 (bf16 is autocast: updates of 1e-6 vanish in bf16 weights); under LoRA the frozen
+    ones may be bf16.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.bfloat16 if lora is not None and precision == "bf16" else torch.float32
+    return AutoModelForCausalLM.from_pretrained(
+        folder_of(ref.model), dtype=dtype, use_safetensors=True, trust_remote_code=False
+    )
+
+
+def load_tokenizer(ref: ModelRef) -> Any:
+    """The tokenizer of ``ref``; one without a padding token pads with its end token."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder_of(ref.model), trust_remote_code=False)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: TrainStageConfig) -> ModelRef:
+    """Save under a temporary name, flush, rename. Returns the folders' names inside ``out``."""
+    import torch
+
+    adapter_only = config.lora is not None and not config.lora.merge
+    if config.lora is not None and config.lora.merge:
+        model = model.merge_and_unload()
+    if not adapter_only and config.precision == "bf16":
+        model = model.to(torch.bfloat16)
+    name = "adapter" if adapter_only else "model"
+    temporary = fresh_directory(out / f".{name}.partial")
+    model.save_pretrained(temporary, safe_serialization=True)
+    tokenizer.save_pretrained(temporary)
+    publish(temporary, out / name)
+    return ModelRef(start.model, "adapter") if adapter_only else ModelRef("model")

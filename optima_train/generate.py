@@ -1,0 +1,90 @@
+"""Generate: N dialogues per training instance; in iteration 0 each under a format hint drawn from the pool."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from .context import derive
+from .playing import play
+from .stages import Room, StageResult
+
+if TYPE_CHECKING:
+    from optima_agents.policy import Policy
+    from optima_agents.prompts import Messages
+    from optima_agents.rollout import Job
+    from optima_envs.records import View
+
+    from .context import StageContext
+    from .settings import TrainConfig
+
+
+class Generate:
+    """Writes ``episodes.jsonl``, complete with sampled token ids. An interrupted attempt is gone on from."""
+
+    name = "generate"
+    room: Room = "inference"
+    keeps = True
+
+    def run(self, ctx: StageContext) -> StageResult:
+        from optima_agents import Job, LLMPolicy, Sampling
+        from optima_agents.formats import format_pool
+
+        config = ctx.config.generate
+        scenario = ctx.scenario("train")
+        seed = ctx.seed("generate")
+        pool = format_pool(None if config.formats == "all" else config.formats) if self._hinted(ctx) else {}
+        indices = block(ctx.config, ctx.iteration, len(scenario.task))
+        jobs = [
+            Job(index, sample, seed, {"format": draw(pool, seed, index, sample)} if pool else {})
+            for index in indices
+            for sample in range(config.samples)
+        ]
+        ctx.engines.keep_only(ctx.policy)
+        backend = ctx.engines.backend(ctx.policy)
+        heat = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
+        sampling = Sampling(heat, config.top_p, config.max_tokens)
+
+        def seat(job: Job) -> Policy:
+            hint = pool[job.info["format"]] if pool else None
+            return LLMPolicy(backend, sampling, hint=hint, prompt=hinted)
+
+        tally = play(ctx, scenario, jobs, seat, config)
+        return StageResult(
+            {
+                "instances": len(indices),
+                "dialogues": tally.dialogues,
+                "failures": tally.failures,
+                **tally.per_dialogue(),
+                "cut_turns": tally.cut,
+                "stops": dict(tally.stops),
+                "temperature": heat,
+                "formats": len(pool),
+            }
+        )
+
+    @staticmethod
+    def _hinted(ctx: StageContext) -> bool:
+        return ctx.iteration == 0 and ctx.config.generate.formats is not None
+
+
+def block(config: TrainConfig, iteration: int, size: int) -> list[int]:
+    """The instances of an iteration: iterations take block after block from a seeded place, wrapping round.
+
+    Within one iteration no instance comes twice, so a small task gives fewer than asked.
+    """
+    count = min(config.generate.instances, size)
+    start = random.Random(derive(config.seed, "instances")).randrange(size) + iteration * count
+    return [(start + k) % size for k in range(count)]
+
+
+def draw(pool: dict[str, str], seed: int, index: int, sample: int) -> str:
+    """The format of one dialogue, the same for all its agents (paper section 2.2: uniform over the pool)."""
+    return random.Random(derive(seed, "format", index, sample)).choice(sorted(pool))
+
+
+def hinted(view: View, hint: str | None) -> Messages:
+    """The prompt with its hint; a critic gets none (the reference diversifies the solver's prompt alone)."""
+    from optima_agents.prompts import messages
+
+    return messages(view, None if view.role == "critic" else hint)

@@ -1,0 +1,65 @@
+"""Groups: all dialogues of one instance, read one group at a time from a log of any size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optima_envs.records import Episode, EpisodeKey
+
+Spot = tuple[int, int, int]  # sample, seed, byte offset of the line
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The dialogues of ``instance``, ordered by sample."""
+
+    instance: str
+    episodes: tuple[Episode, ...]
+
+
+class GroupedLog:
+    """An episode log seen by instance. Only line offsets are held in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._spots: dict[str, list[Spot]] = {}
+        with path.open("rb") as lines:
+            offset = 0
+            for line in lines:
+                key = json.loads(line)["key"]
+                self._spots.setdefault(key["instance"], []).append((key["sample"], key["seed"], offset))
+                offset += len(line)
+        for spots in self._spots.values():
+            spots.sort()
+
+    def __len__(self) -> int:
+        return len(self._spots)
+
+    def __iter__(self) -> Iterator[Group]:
+        """Groups by instance id, so that the order does not depend on which dialogue ended first."""
+        for instance in sorted(self._spots):
+            yield self.group(instance)
+
+    def group(self, instance: str) -> Group:
+        return Group(instance, tuple(self._load([spot[2] for spot in self._spots[instance]])))
+
+    def episode(self, key: EpisodeKey) -> Episode:
+        """Raises KeyError for a dialogue the log does not hold."""
+        for sample, seed, offset in self._spots[key.instance]:
+            if (sample, seed) == (key.sample, key.seed):
+                return next(self._load([offset]))
+        raise KeyError(str(key))
+
+    def _load(self, offsets: Sequence[int]) -> Iterator[Episode]:
+        from optima_envs.records import Episode
+
+        with self._path.open("rb") as lines:
+            for offset in offsets:
+                lines.seek(offset)
+                row: dict[str, Any] = json.loads(lines.readline())
+                yield Episode.from_json(row)

@@ -1,0 +1,164 @@
+"""All settings of a run: strict, frozen, written beside every result.
+
+Every field can be set from YAML or on the command line by its dotted path, for example ``train.learning_rate=2e-5``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """Unknown keys, wrong types, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class SplitConfig(Settings):
+    """Where instances come from."""
+
+    split: str
+    data: str | None = None
+    """A local file or a hub id; null: what the environment's task uses by default."""
+
+
+class EnvConfig(Settings):
+    """The environment, as ``optima_envs.scenario`` takes it."""
+
+    id: str
+    train: SplitConfig = SplitConfig(split="train")
+    test: SplitConfig = SplitConfig(split="test")
+    max_turns: Count | None = None
+    token_budget: Count | None = None
+    args: dict[str, Any] = {}
+    """Further arguments of the task, such as ``distractors``."""
+
+
+class SamplingConfig(Settings):
+    """How turns are sampled."""
+
+    max_tokens: Count = 512
+    """Per turn, the end-of-turn token included (the reference code: 2000)."""
+    top_p: Share = 1.0
+    concurrency: Count = 64
+    """Dialogues in flight."""
+    episode_timeout: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds until a dialogue is given up and recorded as failed."""
+
+
+class GenerateConfig(SamplingConfig):
+    """Training dialogues of one iteration (paper section 2.2; sizes from the reference recipes)."""
+
+    instances: Count = 10_000
+    samples: Count = 10
+    """N dialogues per instance."""
+    temperature: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.3, 0.7)
+    """One per iteration; the last one holds for all later iterations."""
+    formats: tuple[str, ...] | Literal["all"] | None = "all"
+    """The format pool of iteration 0: names of ``optima_agents.formats``; null: plain prompts from the start."""
+
+
+class RewardConfig(Settings):
+    """R = R_task - tokens * R_token + readability / R_loss (paper Eq. 1)."""
+
+    weights: Annotated[dict[str, Weight], Field(min_length=1)] = {"task": 1.0, "tokens": 0.6, "readability": 1.0}
+    """By term name, >= 0: each term carries its own sign. A term left out, or of weight 0, is not computed."""
+    readability_cap: Annotated[float, Field(gt=0)] = 1.0
+    """Upper bound of 1/R_loss, which is unbounded otherwise."""
+    condition: Literal["task", "none"] = "task"
+    """The base model scores a turn given the speaker's task prompt (paper) or on its own (reference code)."""
+
+
+class SelectConfig(Settings):
+    """Which instances' best dialogues are trained on (paper Alg. 2)."""
+
+    threshold: float = 0.5
+    """theta_sft: the least total reward."""
+    top_share: Share = 0.7
+    order: Literal["threshold-first", "share-first"] = "threshold-first"
+    """Paper: the share is taken of what passes the threshold. Reference code: of all instances, then the threshold."""
+
+
+class LoraConfig(Settings):
+    """Low-rank adapters (PEFT)."""
+
+    rank: Count = 16
+    alpha: Count = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    merge: bool = True
+    """Save whole weights with the adapter folded in; false: save the adapter alone."""
+
+
+class TrainStageConfig(Settings):
+    """Supervised fine-tuning (spec section 4)."""
+
+    start: Literal["previous", "initial"] = "previous"
+    """Information exchange goes on from the previous iteration, debate starts from the initial model each time."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-5
+    epochs: Annotated[float, Field(gt=0)] = 2.0
+    batch_size: Count = 32
+    """Rows per optimiser step, over all micro-batches."""
+    micro_batch: Count = 1
+    """Rows per forward pass; must divide ``batch_size``."""
+    scheduler: str = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of all steps."""
+    weight_decay: Weight = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    max_length: Count | None = None
+    """Longer rows are dropped and counted, never cut; null: the model's window."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    gradient_checkpointing: bool = False
+    lora: LoraConfig | None = None
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> TrainStageConfig:
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+
+class EvaluateConfig(SamplingConfig):
+    """Greedy dialogues on held-out instances, plain prompts."""
+
+    instances: Count = 1_000
+    nll: bool = True
+    """Also measure how likely the base model finds the dialogues."""
+
+
+class TrainConfig(Settings):
+    """One run of the generate-rank-select-train loop."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    method: str = "isft"
+    model: str
+    """A model folder or hub id, or ``tiny``, the embedded model."""
+    backend: str = "hf"
+    device: str | None = None
+    """``cpu``, ``cuda``, ...; null: what the machine has."""
+    env: EnvConfig
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    iterations: Count = 6
+    generate: GenerateConfig = GenerateConfig()
+    reward: RewardConfig = RewardConfig()
+    select: SelectConfig = SelectConfig()
+    train: TrainStageConfig = TrainStageConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
+    processes: Literal["shared", "stage", "inline"] = "shared"
+    """Child processes: one for each run of stages that can share an engine, one per stage, or none (debugging)."""
+    plugins: tuple[str, ...] = ()
+    """Modules imported at start in every process: where your own environments, terms and methods register."""
+
+    @model_validator(mode="after")
+    def _lengths(self) -> TrainConfig:
+        if isinstance(self.generate.formats, tuple) and not self.generate.formats:
+            raise ValueError("generate.formats is empty: name formats, or set it to null for plain prompts")
+        return self

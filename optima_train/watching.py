@@ -1,0 +1,40 @@
+"""Watching a trainer: steps become progress, and a loss that is no number ends the stage."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .failpoints import failpoint
+from .progress import Ticker
+from .stages import StageError
+
+if TYPE_CHECKING:
+    from .context import StageContext
+
+
+def watcher(ctx: StageContext) -> Any:
+    """A transformers callback for this stage. It raises StageError when loss or gradient norm is NaN or infinite."""
+    from transformers import TrainerCallback
+
+    class Watcher(TrainerCallback):
+        ticker: Ticker | None = None
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if self.ticker is None:
+                self.ticker = Ticker(ctx.report, ctx.step.path, state.max_steps, "steps", before=state.global_step - 1)
+            self.ticker.count()
+            failpoint(ctx.step.path, state.global_step)
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+        ) -> None:
+            for name in ("loss", "grad_norm"):
+                value = (logs or {}).get(name)
+                if value is not None and not math.isfinite(float(value)):
+                    raise StageError(
+                        f"{ctx.step.path}: {name} is {float(value)} at step {state.global_step}; "
+                        "lower train.learning_rate or use train.precision=fp32"
+                    )
+
+    return Watcher()
