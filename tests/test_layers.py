@@ -1,0 +1,106 @@
+"""The house rules that imports and file sizes can show: layers one way, no circles, small files, no heavy start."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("optima_envs", "optima_agents", "optima_train", "benchmarks")
+HEAVY = {"torch", "transformers", "datasets", "math_verify", "sympy", "trl", "peft", "accelerate", "vllm", "openai", "pandas"}
+FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+NAMES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
+KNOWN = set(NAMES.values())
+
+
+def imports(path: Path, *, at_start: bool) -> Iterator[str]:
+    """Absolute names a file imports; ``at_start``: only what importing the file itself runs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = NAMES[path].split(".") if path.name == "__init__.py" else NAMES[path].split(".")[:-1]
+    for node in run_at_start(tree) if at_start else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                name = f"{module}.{alias.name}"
+                yield name if name in KNOWN else module
+
+
+def run_at_start(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from (n for other in child.orelse for n in [other, *run_at_start(other)])
+            continue
+        yield child
+        yield from run_at_start(child)
+
+
+def test_there_is_something_to_check():
+    assert len(FILES) > 40
+    assert set(imports(ROOT / "optima_envs/rules.py", at_start=True)) >= {"optima_envs.records", "typing"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
+def test_imports_run_one_way(path: Path):
+    allowed = LAYERS[: LAYERS.index(NAMES[path].split(".")[0]) + 1]
+    wrong = [name for name in imports(path, at_start=False) if name.split(".")[0] in LAYERS and name.split(".")[0] not in allowed]
+    assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}: only {allowed} are below it"
+
+
+def starts() -> dict[str, set[str]]:
+    """For each module those of ours that importing it imports."""
+    return {NAMES[path]: {n for n in imports(path, at_start=True) if n in KNOWN and n != NAMES[path]} for path in FILES}
+
+
+def test_the_way_in_loads_nothing_heavy():
+    """What every user imports first never reaches torch and the like; the modules behind may, since they load on use."""
+    edges, path_of = starts(), {name: path for path, name in NAMES.items()}
+    ways_in = [name for name in KNOWN if path_of[name].name == "__init__.py" or ".commands." in name]
+    ways_in += ["optima_train.cli", "optima_train.config", "optima_agents.rollout", "optima_envs.env"]
+    seen, waiting = set(), list(ways_in)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        heavy = {module.split(".")[0] for module in imports(path_of[name], at_start=True)} & HEAVY
+        assert not heavy, f"{name} imports {heavy} at the top: move it into the function that needs it"
+        waiting += edges[name]
+
+
+def test_no_circles():
+    edges = starts()
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"imports go round: {' -> '.join([*above[above.index(name) :], name])}"
+        if name not in done:
+            for other in sorted(edges[name]):
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in sorted(edges):
+        visit(name, ())
+
+
+def test_files_are_small():
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    large = {str(path.relative_to(ROOT)): size for path, size in sizes.items() if size > 300}
+    assert not large, f"over 300 lines: {large}"
+    assert statistics.median(size for size in sizes.values() if size > 1) <= 120
+
+
+def test_no_file_shadows_a_module():
+    """A file run directly puts its folder first on the path; a ``types.py`` there would break the standard library."""
+    dependencies = HEAVY | {"numpy", "gymnasium", "pettingzoo", "pydantic", "yaml", "rich", "rapidfuzz", "filelock"}
+    taken = sys.stdlib_module_names | dependencies
+    assert not [str(path.relative_to(ROOT)) for path in FILES if path.stem in taken]
