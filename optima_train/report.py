@@ -41,8 +41,12 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def inert(data: Mapping[str, Any]) -> str:
-    """JSON that holds no character HTML gives a meaning to. Raises ValueError for NaN and infinity."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    """JSON that holds no character HTML gives a meaning to; a lone surrogate becomes ``?``.
+
+    Raises ValueError for NaN and infinity.
+    """
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.encode("utf-8", "replace").decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -26,7 +26,7 @@ function show(value) {
   if (value === null || value === undefined) return "–";
   if (!isNumber(value)) return typeof value === "object" ? JSON.stringify(value) : String(value);
   if (Number.isInteger(value)) return String(value);
-  return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3);
+  return Math.abs(value) < 1 ? value.toFixed(3) : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 // ---- header, tiles, settings
@@ -78,7 +78,7 @@ function drawTable() {
 }
 
 // ---- plots
-const BOX = { width: 520, height: 300, left: 48, right: 20, top: 14, bottom: 42 };
+const BOX = { width: 520, height: 300, left: 58, right: 20, top: 14, bottom: 42 };
 function scale(low, high, from, to, logarithmic = false) {
   const f = logarithmic ? Math.log10 : (x) => x;
   const span = f(high) - f(low) || 1;
@@ -103,11 +103,11 @@ function frame(xs, ys, x, y, xName, yName) {
   const svg = shape("svg", { viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img" });
   for (const v of xs) {
     svg.append(shape("line", { class: "axis", x1: x(v), x2: x(v), y1: BOX.top, y2: BOX.height - BOX.bottom }));
-    svg.append(shape("text", { x: x(v), y: BOX.height - BOX.bottom + 16, "text-anchor": "middle" }, show(v)));
+    svg.append(shape("text", { x: x(v), y: BOX.height - BOX.bottom + 16, "text-anchor": "middle" }, String(v)));
   }
   for (const v of ys) {
     svg.append(shape("line", { class: "axis", x1: BOX.left, x2: BOX.width - BOX.right, y1: y(v), y2: y(v) }));
-    svg.append(shape("text", { x: BOX.left - 6, y: y(v) + 4, "text-anchor": "end" }, show(v)));
+    svg.append(shape("text", { x: BOX.left - 6, y: y(v) + 4, "text-anchor": "end" }, String(v)));
   }
   svg.append(shape("text", { x: (BOX.left + BOX.width - BOX.right) / 2, y: BOX.height - 6, "text-anchor": "middle" }, xName));
   svg.append(shape("text", { x: 12, y: (BOX.top + BOX.height - BOX.bottom) / 2, "text-anchor": "middle",

@@ -38,7 +38,7 @@ def optima(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def episode(number: int, sample: int, *, correct: bool, length: int, say: str = "<A> Zed </A>") -> Episode:
     turns = tuple(Turn(("Alice", "Bob")[k % 2], f"{say} {number}" * (1 + length // 40), length // 4) for k in range(4))
-    inst = Instance(f"twohop-{number}", f"Who is the mentor of person {number}?", ("Zed",), {"Alice": "a", "Bob": "b"})
+    inst = Instance(f"twohop-{number}", f"Who is the mentor of {say} {number}?", ("Zed",), {"Alice": "a", "Bob": "b"})
     outcome = Outcome("answered", "Zed") if correct else Outcome("max_turns", None)
     error = ErrorInfo("timeout", f"gave up {HOSTILE}") if number % 50 == 7 else None
     key = EpisodeKey(inst.id, sample, 1)
@@ -56,7 +56,7 @@ def write_run(directory: Path, *, evaluated: int = 12, groups: int = 5, samples:
     rng = random.Random(0)
     directory.mkdir(parents=True)
     (directory / "config.resolved.yaml").write_text(f"name: demo\n# {HOSTILE[:80]}\n", encoding="utf-8")
-    say = [HOSTILE if i % 10 == 3 else "mentor of Zed" for i in range(10)]
+    say = [HOSTILE if i % 10 == 0 else "mentor of Zed" for i in range(10)]
 
     def held_out(length: int, share: float) -> Iterator[Episode]:
         return (

@@ -52,7 +52,7 @@ def outline(page: str) -> Outline:
 def browse(page: Path, *options: str) -> str:
     """The page's document after its scripts ran."""
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += ["--virtual-time-budget=3000", "--dump-dom", *options, page.resolve().as_uri()]
+    command += ["--dump-dom", *options, page.resolve().as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
@@ -81,13 +81,13 @@ def test_hostile_text_stays_data(tmp_path: Path):
     assert seen.tags.count("script") == 2
     assert "img" not in seen.tags
     texts = [turn[1] for e in json.loads(seen.data)["episodes"] for turn in e[9]]
-    assert any(HOSTILE in text for text in texts)
+    assert any(HOSTILE.replace("\ud800", "?") in text for text in texts)
 
 
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_inert_json_reads_back_and_has_no_markup(value: object):
     text = inert({"value": value})
-    assert not set("<>&\u2028") & set(text)
+    assert not set("<>&") & set(text)
     assert json.loads(text) == {"value": value}
 
 
@@ -121,6 +121,7 @@ def test_the_page_in_a_browser(tmp_path: Path):
     assert dom.count("<circle") == 3 + 3 * 2  # a dot per result, and per term and iteration
     assert "0.200 → 0.800" in dom
     assert dom.count('class="pane"') == 2
+    assert "&lt;/script&gt;&lt;script&gt;" in dom  # the first dialogue's turns, shown as text
     assert re.search(r"<option[^>]*>untrained evaluate", dom)
 
 
