@@ -34,8 +34,8 @@ class Engines:
             from optima_agents import make_backend
 
             options: dict[str, Any] = {"adapter": ref.adapter} if ref.adapter else {}
-            if self._config.device is not None:
-                options["device"] = self._config.device
+            wanted = {"device": self._config.device, "dtype": self._config.dtype}
+            options |= {name: value for name, value in wanted.items() if value is not None}
             self._open[ref] = make_backend(f"{self._config.backend}:{ref.model}", **options)
         return self._open[ref]
 

@@ -105,7 +105,9 @@ class Experiment:
         pending = [step for step in self._steps if step.path not in self._markers]
         batch = pending[:1]
         for step in pending[1:]:
-            if self.config.processes == "stage" or step.stage.room != batch[0].stage.room:
+            if self.config.processes == "stages":
+                break
+            if self.config.processes == "rooms" and step.stage.room != batch[0].stage.room:
                 break
             batch.append(step)
         return batch

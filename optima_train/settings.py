@@ -143,6 +143,9 @@ class TrainConfig(Settings):
     backend: str = "hf"
     device: str | None = None
     """``cpu``, ``cuda``, ...; null: what the machine has."""
+    dtype: Literal["float64", "float32", "bfloat16"] | None = None
+    """Of generation and scoring; null: the backend's choice. With float64 a small model's dialogues do not depend on
+    which requests happened to share a batch."""
     env: EnvConfig
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     iterations: Count = 6
@@ -152,8 +155,9 @@ class TrainConfig(Settings):
     train: TrainStageConfig = TrainStageConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
-    processes: Literal["shared", "stage", "inline"] = "shared"
-    """Child processes: one for each run of stages that can share an engine, one per stage, or none (debugging)."""
+    processes: Literal["rooms", "stages", "one", "inline"] = "rooms"
+    """Child processes: one per run of stages that can share an engine (frees a GPU for training), one per stage, a
+    single one (quickest to start, for small models), or none (debugging)."""
     plugins: tuple[str, ...] = ()
     """Modules imported at start in every process: where your own environments, terms and methods register."""
 
