@@ -1,4 +1,4 @@
-# make quickstart | test | check | wheel | lock | clean      (PYTHON=python3.12 picks another interpreter)
+# make quickstart | test | check | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN_EXTRAS = train,math
@@ -13,7 +13,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 READY_DEV = $(VENV)/.ready-dev
 
-.PHONY: help quickstart setup setup-dev test check wheel lock clean
+.PHONY: help quickstart setup setup-dev test check wheel lock tree clean
 help:
 	@sed -n 1p Makefile
 
@@ -41,6 +41,10 @@ lock:
 	@build/lock/bin/python -m pip install --quiet $(LOCK_PINS) -e '.[$(DEV_EXTRAS),bench]'
 	@build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	@rm -rf build/lock && echo "constraints.txt: $$(wc -l < constraints.txt) packages"
+
+# the file tree in the README, from the modules' own docstrings
+tree:
+	@$(PYTHON) tests/tree.py
 
 clean:
 	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
