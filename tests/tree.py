@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("optima_envs", "optima_agents", "optima_train", "benchmarks")
 OPEN, CLOSE = "<!-- tree: make tree -->\n```\n", "```\n<!-- /tree -->"
-WIDTH = 96
+WIDTH = 110
 DATA = {
     "tiny": "the embedded model: weights, tokenizer, chat template, model card",
     "recipes": "settings as YAML: the paper's constants, and the small run",
@@ -17,9 +18,9 @@ DATA = {
 
 
 def role(path: Path) -> str:
-    """The first sentence of a module's docstring."""
+    """The first clause of a module's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    return re.split(r"(?<!Eq)\. |; ", " ".join(text.split("\n\n")[0].split()))[0].rstrip(".")
 
 
 def lines(folder: Path, depth: int = 0) -> list[str]:
