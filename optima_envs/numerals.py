@@ -1,4 +1,5 @@
-"""One number out of a free-text answer: thousands commas, signs, currency, units, fractions. Exact, bounded, no eval."""
+"""One number out of a free-text answer: thousands commas, signs, currency, units, fractions. Exact, bounded, no
+eval."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ _SCALE = re.compile(rf"\s*({'|'.join(_SCALES)})\b", re.IGNORECASE)
 def read_number(text: str) -> Fraction | None:
     """The single number ``text`` names; None when there is none, or more than one (after the last ``=``, if any).
 
-    ``1,450,000``, ``$-3.50``, ``−10``, ``18 eggs``, ``18.00``, ``40%`` (the unit is ignored), ``1/2``, ``2e3`` and ``3 million``
-    are read; ``1,45``, ``3-5``, ``2^5``, ``12:30`` and ``H2O`` are not.
+    ``1,450,000``, ``$-3.50``, ``−10``, ``18 eggs``, ``18.00``, ``40%`` (the unit is ignored), ``1/2``, ``2e3`` and
+    ``3 million`` are read; ``1,45``, ``3-5``, ``2^5``, ``12:30`` and ``H2O`` are not.
     """
     clean = text.replace("\u2212", "-").replace("{,}", ",").replace("\\%", "%")
     clean = _CURRENCY.sub("", _TEXT.sub(r" \1 ", _LATEX_SPACE.sub("", clean)))

@@ -57,8 +57,8 @@ def visible(text: str) -> str:
 def normalise(answer: str) -> str:
     """The form in which two stated answers are compared for agreement (not for scoring).
 
-    Unicode NFKC, case folded, white space collapsed; an answer tag, box or ``$`` around it, quotes, a leading article and
-    a trailing full stop dropped. Inner punctuation stays: ``-5`` is not ``5`` and ``0.5`` is not ``05``.
+    Unicode NFKC, case folded, white space collapsed; an answer tag, box or ``$`` around it, quotes, a leading article
+    and a trailing full stop dropped. Inner punctuation stays: ``-5`` is not ``5`` and ``0.5`` is not ``05``.
     """
     text = unwrap(answer[:MAX_ANSWER])
     text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
@@ -78,7 +78,7 @@ def unwrap(answer: str) -> str:
 
 
 def _inside(text: str) -> str | None:
-    for spans, opening, closing in ((_tags, "<A>", "</A>"), (_boxes, "\\boxed{", "}")):
+    for spans, opening, closing in ((_tags, "<A>", "</A>"), (boxes, "\\boxed{", "}")):
         whole = [pair for pair in spans(text) if text[: pair[0]].replace(" ", "").upper() == opening.upper()]
         if whole and text[whole[-1][1] :].upper() == closing:
             return text[whole[-1][0] : whole[-1][1]].strip()
@@ -100,7 +100,8 @@ def _tags(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _boxes(text: str) -> list[tuple[int, int]]:
+def boxes(text: str) -> list[tuple[int, int]]:
+    """(start, end) of what each complete \\boxed{...} holds, inner boxes before outer ones."""
     spans: list[tuple[int, int]] = []
     stack: list[int | None] = []  # the start of a box's inside, None for a plain brace
     for match in _BRACE.finditer(text):
@@ -115,4 +116,4 @@ def _boxes(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-_SPANS = {"tag": _tags, "boxed": _boxes}
+_SPANS = {"tag": _tags, "boxed": boxes}

@@ -66,8 +66,8 @@ _CLOSED = frozenset({"yes", "no", "noanswer"})
 def squad_normalise(text: str) -> str:
     """Lower case, ASCII punctuation and English articles removed, white space collapsed.
 
-    Where nothing would remain (the band ``!!!``, the answer ``The``) the lower-cased text itself is kept; the official script
-    compares empty strings there, which makes every such pair equal.
+    Where nothing would remain (the band ``!!!``, the answer ``The``) the lower-cased text itself is kept; the
+    official script compares empty strings there, which makes every such pair equal.
     """
     lower = text.lower()
     bare = " ".join(_ARTICLES.sub(" ", lower.translate(_PUNCTUATION)).split())
@@ -102,8 +102,9 @@ _PIECES = re.compile(r"\w+|[^\w\s]")
 
 def token_f1(tokenise: Callable[[str], Sequence[str]] = _PIECES.findall) -> Measure:
     """The F1 of the Optima code (reward.py): lower case, the characters ``m``, ``=`` and space stripped from both ends,
-    then multiset F1 over tokens, with punctuation and articles left in. The code uses the Llama-3 tokenizer; without one,
-    words and single punctuation marks stand in, so pass ``tokenise=tokenizer.tokenize`` to compare with the paper."""
+    then multiset F1 over tokens, with punctuation and articles left in. The code uses the Llama-3 tokenizer; without
+    one, words and single punctuation marks stand in, so pass ``tokenise=tokenizer.tokenize`` to compare with the
+    paper."""
 
     def compare(answer: str, gold: str) -> float:
         left, right = (list(tokenise(text.lower().strip("m= "))) for text in (answer, gold))
@@ -119,8 +120,8 @@ _PREFIX = re.compile(r"(?:(?:the )?(?:correct )?(?:option|answer|choice)(?: is)?
 
 def choice_match(answer: str, golds: Sequence[str]) -> float:
     """1.0 when ``answer`` names the right option. ``golds`` hold its label (one letter or digit) and, where it is
-    unambiguous, its text. ``C``, ``(c)``, ``C.``, ``Option C``, ``C) its text`` and ``its text`` are right; a label with
-    another option's text is not. Case, outer white space and a trailing full stop do not count."""
+    unambiguous, its text. ``C``, ``(c)``, ``C.``, ``Option C``, ``C) its text`` and ``its text`` are right; a label
+    with another option's text is not. Case, outer white space and a trailing full stop do not count."""
     text = _flat(answer)
     labels = {gold.strip().lower() for gold in golds if _LABEL.fullmatch(gold.strip())}
     texts = {_flat(gold) for gold in golds if gold.strip().lower() not in labels}

@@ -1,0 +1,88 @@
+"""math-debate: the MATH competition problems, debated.
+
+| fact | value |
+|---|---|
+| task | problems of seven subjects and five levels; the answer is a LaTeX expression |
+| splits | train 7,500, test 5,000, less the few without a usable gold (counted in ``skipped``) |
+| evaluation | test (the paper: all) |
+| metric | math: equivalence by math-verify in killable workers |
+| source | hub EleutherAI/hendrycks_math, files of a pinned commit; also the authors' folders of JSON files |
+| paper | Hendrycks et al. 2021, arXiv 2103.03874 |
+| licence | MIT |
+| history | v0: first version |
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..parsing import boxes
+from ..records import Instance
+from .dataset import Dataset, RowError, UnusableRowError, need_text
+from .loading import Data, Row, Source
+
+SUBJECTS = (
+    "algebra",
+    "counting_and_probability",
+    "geometry",
+    "intermediate_algebra",
+    "number_theory",
+    "prealgebra",
+    "precalculus",
+)
+# what may stand between two boxes that are parts of one answer
+_BETWEEN = re.compile(r"[\s$,;]*(?:(?:\\text\{)?\s*\b(?:and|or)\b\s*\}?)?[\s$,;]*")
+
+
+class HendrycksMath(Dataset):
+    """The gold is the last box of the worked solution, or the run of boxes it closes. See ``Dataset`` for what is
+    raised."""
+
+    name = "math-debate"
+    source = Source(
+        "EleutherAI/hendrycks_math",
+        "21a5633873b6a120296cce3e2df9d5550074f4a3",
+        {split: tuple(f"{subject}/{split}-*.parquet" for subject in SUBJECTS) for split in ("train", "test")},
+    )
+
+    def __init__(self, split: str = "test", data: Data = None, *, skip_bad_rows: bool = False) -> None:
+        super().__init__(split, data, skip_bad_rows)
+
+    def build(self, row: Row, index: int) -> Instance:
+        problem, solution = need_text(row, "problem"), need_text(row, "solution")
+        gold, notes = final_answer(solution)
+        if "\\boxed" in problem:
+            raise UnusableRowError("the problem uses \\boxed as a symbol, so its answer is not what the last box holds")
+        if "[asy]" in problem:
+            notes.append("refers to a figure given as [asy] code")
+        level = str(row.get("level") or "")
+        if not level[-1:].isdigit():
+            notes.append(f"level {level!r}")
+        return Instance(
+            id=str(row["id"]) if "id" in row else f"math-{self.split}-{index}",
+            question=problem,
+            answers=(gold,),
+            meta={"subject": row.get("type"), "level": level, **({"notes": notes} if notes else {})},
+        )
+
+
+def final_answer(solution: str) -> tuple[str, list[str]]:
+    """The content of the last box, joined by commas to boxes right before it; and what is odd.
+
+    Raises RowError without a box, UnusableRowError when the box is empty.
+    """
+    spans = boxes(solution)
+    if not spans:
+        raise RowError("the solution has no \\boxed{...}")
+    run = [spans[-1]]
+    for before in reversed(spans[:-1]):
+        between = re.sub(r"\\boxed\s*\{$", "", solution[before[1] + 1 : run[0][0]])
+        if not _BETWEEN.fullmatch(between):
+            break
+        run.insert(0, before)
+    parts = [solution[start:end].strip() for start, end in run]
+    if not all(parts):
+        raise UnusableRowError("the box with the final answer is empty")
+    contents = {solution[start:end].strip() for start, end in spans}
+    notes = [f"{len(spans)} boxes, the last {len(run)} taken"] if len(contents) > 1 else []
+    return ", ".join(parts), notes

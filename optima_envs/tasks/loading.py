@@ -1,0 +1,196 @@
+"""Rows of a dataset, from the hub or from the user: ``data=`` may be
+
+| value | meaning |
+|---|---|
+| None | the source's hub files at its revision |
+| ``"owner/name@revision"`` | the same files of a mirror or another revision |
+| ``"hf://datasets/owner/name@revision/file.parquet"`` | one hub file (parquet, json or jsonl) |
+| a path ending in .parquet, .json or .jsonl | a local file, in the hub's or the authors' layout |
+| a folder | its ``<split>.parquet|json|jsonl``, or all ``<split>/**/*.json``, one row each, sorted |
+| a list of dicts | the rows themselves |
+
+Nothing here runs a loading script: hub files are read as data by the ``parquet`` and ``json`` builders only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+Rows = Sequence[Any]  # of Row, or Broken where a line could not be read
+Data = str | Path | Sequence[Row] | None
+
+SUFFIXES = (".parquet", ".json", ".jsonl")
+_MIRROR = re.compile(r"([\w.-]+/[\w.-]+)@([\w./-]+)")
+_PINNED = re.compile(r"[0-9a-f]{40}")
+
+
+class DataError(ValueError):
+    """Data that cannot be loaded; one line that names the environment, the file or row, and the way out."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Stands for a row that could not be read."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an environment's records live on the hub. ``files`` maps our split names to path patterns in the
+    repository."""
+
+    repo: str
+    revision: str
+    files: Mapping[str, tuple[str, ...]]
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a commit; a branch may change under us."""
+        return _PINNED.fullmatch(self.revision) is not None
+
+    def split(self, env: str, name: str) -> str:
+        """The split's own name; ``dev``, ``val`` and ``valid`` mean validation where the source has no such split."""
+        alias = {"dev": "validation", "val": "validation", "valid": "validation"}.get(name, name)
+        found = name if name in self.files else alias
+        if found not in self.files:
+            raise DataError(f"{env} has no split {name!r} with answers; choose from {', '.join(self.files)}")
+        return found
+
+
+def load_rows(env: str, source: Source, split: str, data: Data) -> tuple[Rows, str]:
+    """The rows of ``split`` and a name for where they came from. Raises DataError."""
+    if data is None:
+        return _hub(env, source, split), f"{source.repo}@{source.revision[:12]}"
+    if not isinstance(data, (str, Path)):
+        if isinstance(data, Mapping) or not isinstance(data, Sequence):
+            raise DataError(f"{env}: data must be a file name or a list of rows, not {type(data).__name__}")
+        return data, "data"
+    text = str(data)
+    if text.startswith("hf://"):
+        return _builder(env, text, {split: [text]}, split), text
+    mirror = _MIRROR.fullmatch(text)
+    if mirror and not Path(text).exists():
+        repo, revision = mirror.groups()
+        return _hub(env, replace(source, repo=repo, revision=revision), split), text
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _folder(env, path, split), str(path)
+    if not path.is_file():
+        raise DataError(f"{env}: no data file {text!r}")
+    return _file(env, path), path.name
+
+
+def _file(env: str, path: Path) -> Rows:
+    if path.suffix == ".parquet":
+        return _parquet(env, path)
+    try:
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8-sig", newline="\n") as lines:
+                return list(_lines(lines))
+        if path.suffix == ".json":
+            return _json(env, path)
+    except UnicodeDecodeError as err:
+        raise DataError(f"{env}: {path} is not UTF-8 text (byte {err.start})") from None
+    raise DataError(f"{env}: {path} ends in {path.suffix or 'nothing'!r}; use one of {', '.join(SUFFIXES)}")
+
+
+def _lines(lines: Iterator[str]) -> Iterator[Any]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError) as err:
+                yield Broken(f"line {number} is not JSON ({err})")
+
+
+def _json(env: str, path: Path) -> Rows:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as err:
+        hint = "; one object a line belongs in a .jsonl file" if "Extra data" in str(err) else ""
+        raise DataError(f"{env}: {path} is not JSON ({err}){hint}") from None
+    if isinstance(rows, dict):  # TriviaQA's and SQuAD's layout
+        rows = rows.get("Data", rows.get("data", rows))
+    if not isinstance(rows, list):
+        raise DataError(f"{env}: {path} holds a JSON {type(rows).__name__}, not a list of rows")
+    return rows
+
+
+def _folder(env: str, path: Path, split: str) -> Rows:
+    names = [split, *(["dev", "valid", "val"] if split == "validation" else [])]
+    for name in names:
+        for suffix in SUFFIXES:
+            if (path / f"{name}{suffix}").is_file():
+                return _file(env, path / f"{name}{suffix}")
+        # directory order differs by machine, so sort
+        if tree := sorted((path / name).rglob("*.json")):
+            return [_json_row(item, item.relative_to(path)) for item in tree]
+    raise DataError(
+        f"{env}: {path} has no {split}.parquet, {split}.json, {split}.jsonl and no folder {split}/ of .json files"
+    )
+
+
+def _json_row(path: Path, name: Path) -> Any:
+    try:
+        row = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as err:
+        return Broken(f"{name} is not JSON ({err})")
+    return (
+        {"id": name.with_suffix("").as_posix(), **row} if isinstance(row, dict) else Broken(f"{name} holds no object")
+    )
+
+
+class _Table(Sequence[Row]):
+    """Rows of an Arrow table, decoded one at a time."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.table.slice(range(len(self))[index], 1).to_pylist()[0]
+
+
+def _parquet(env: str, path: Path) -> Rows:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise DataError(f"{env}: reading {path.name} needs pyarrow; install optima-marl[data] or pass jsonl") from None
+    try:
+        return _Table(pq.read_table(path, memory_map=True))
+    except (pa.ArrowException, OSError) as err:
+        raise DataError(f"{env}: {path} is not a readable parquet file ({_first_line(err)})") from None
+
+
+def _hub(env: str, source: Source, split: str) -> Rows:
+    base = f"hf://datasets/{source.repo}@{source.revision}"
+    return _builder(env, base, {split: [f"{base}/{name}" for name in source.files[split]]}, split)
+
+
+def _builder(env: str, name: str, files: dict[str, list[str]], split: str) -> Rows:
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise DataError(f"{env}: {name} needs the hub client; install optima-marl[data] or pass data=FILE") from None
+    kind = "parquet" if files[split][0].endswith(".parquet") else "json"
+    try:
+        return load_dataset(kind, data_files=files, split=split)  # type: ignore[return-value]
+    except Exception as err:  # the hub client raises many kinds; all mean that the data is not to be had
+        reason = f"{type(err).__name__}: {_first_line(err)}"
+        raise DataError(
+            f"{env}: cannot load {name} ({reason}); offline, pass data=FILE (parquet, json or jsonl)"
+        ) from None
+
+
+def _first_line(err: Exception) -> str:
+    return (str(err).strip().splitlines() or ["no message"])[0][:200]

@@ -1,0 +1,123 @@
+"""triviaqa-asym: TriviaQA reading comprehension, its evidence split between the agents.
+
+| fact | value |
+|---|---|
+| task | trivia questions; evidence: web search snippets, or the beginnings of Wikipedia pages |
+| splits | train 138,384, validation 17,944; the test split's answers are ``<unk>`` |
+| evaluation | validation (the paper: its first 1,000) |
+| metric | SQuAD F1, best of all aliases; the paper's token F1 is ``metric="token-f1"`` |
+| support | not annotated: the answer may lie in either half, in both, or (distant supervision) in none |
+| source | hub mandarjoshi/trivia_qa, config rc, files of a pinned commit; also the authors' JSON |
+| paper | Joshi et al. 2017, arXiv 1705.03551 |
+| licence | not stated by the hub card |
+| history | v0: first version |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..records import Instance
+from .dataset import Dataset, RowError, UnusableRowError, need, need_text
+from .loading import Data, Row, Source
+from .splitting import Paragraph, deal, held_titles
+
+UNKNOWN = "<unk>"
+_AUTHORS = {"Question": "question", "QuestionId": "question_id", "Answer": "answer", "SearchResults": "search_results"}
+
+
+class TriviaQA(Dataset):
+    """``seed``: another split of the same evidence. ``page_chars``: where a question has no snippets, whole leading
+    paragraphs of its pages up to this many characters in all (default 6,000). See ``Dataset`` for what is raised."""
+
+    name = "triviaqa-asym"
+    source = Source(
+        "mandarjoshi/trivia_qa",
+        "0f7faf33a3908546c6fd5b73a660e0f8ff173c2f",
+        {"train": ("rc/train-*.parquet",), "validation": ("rc/validation-*.parquet",)},
+    )
+
+    def __init__(
+        self,
+        split: str = "validation",
+        data: Data = None,
+        *,
+        agents: Sequence[str] = ("Alice", "Bob"),
+        seed: int = 0,
+        page_chars: int = 6_000,
+        skip_bad_rows: bool = False,
+    ) -> None:
+        self.agents, self.seed, self.page_chars = tuple(agents), seed, page_chars
+        super().__init__(split, data, skip_bad_rows)
+
+    def build(self, row: Row, index: int) -> Instance:
+        row = {_AUTHORS.get(key, key): value for key, value in row.items()}
+        answers = _answers(need(row, "answer", Mapping))
+        evidence, kind = _snippets(row.get("search_results")), "web"
+        if not evidence:
+            evidence, kind = _pages(row.get("entity_pages"), self.page_chars), "wiki"
+        if not evidence:
+            raise UnusableRowError("neither search snippets nor pages: there is nothing to read")
+        # the hub gives a question found in both of the authors' files twice, under one id
+        row_id = f"{need_text(row, 'question_id')}-{kind}"
+        halves = deal(evidence, self.agents, row_id, seed=self.seed)
+        notes = [] if kind == "web" else ["no search snippets: leading paragraphs of the pages instead"]
+        said = " ".join(paragraph.text for paragraph in evidence).lower()
+        if not any(answer.lower() in said for answer in answers):
+            notes.append("no alias of the answer occurs in the evidence")
+        return Instance(
+            id=row_id,
+            question=_unquote(need_text(row, "question")),
+            answers=answers,
+            private={agent: "\n\n".join(map(str, held)) for agent, held in halves.items()},
+            meta={"held": held_titles(halves)["held"], **({"notes": notes} if notes else {})},
+        )
+
+
+def _answers(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The value first, then its aliases, each once."""
+    value = answer.get("value", answer.get("Value"))
+    aliases = answer.get("aliases", answer.get("Aliases")) or []
+    if not isinstance(value, str) or not all(isinstance(alias, str) for alias in aliases):
+        raise RowError("'answer' has no text under 'value', or an alias that is not text")
+    golds = tuple(dict.fromkeys(text.strip() for text in (value, *aliases) if text.strip()))
+    if not golds or golds == (UNKNOWN,):
+        raise UnusableRowError("the answer is withheld")
+    return golds
+
+
+def _unquote(question: str) -> str:
+    # some questions kept the quoting of a CSV file
+    if len(question) > 2 and question[0] == question[-1] == '"' and '""' in question:
+        return question[1:-1].replace('""', '"').strip()
+    return question
+
+
+def _columns(value: Any, *names: str) -> list[tuple[str, ...]]:
+    """The texts of a struct of lists (hub) or a list of structs (authors); missing ones are empty."""
+    if isinstance(value, Mapping):
+        columns = [next((value[key] for key in (name, name.title()) if value.get(key)), []) for name in names]
+        length = max(map(len, columns))
+        return [tuple(str(column[i] or "") if i < len(column) else "" for column in columns) for i in range(length)]
+    if isinstance(value, list):
+        return [tuple(str(item.get(name, item.get(name.title())) or "") for name in names) for item in value]
+    return []
+
+
+def _snippets(value: Any) -> list[Paragraph]:
+    found = [Paragraph(title.strip(), text.strip()) for text, title in _columns(value, "description", "title")]
+    return list(dict.fromkeys(paragraph for paragraph in found if paragraph.text))
+
+
+def _pages(value: Any, limit: int) -> list[Paragraph]:
+    found: list[Paragraph] = []
+    pages = _columns(value, "wiki_context", "title")
+    for text, title in pages:
+        room = limit // len(pages)
+        for part in filter(None, map(str.strip, text.split("\n"))):
+            room -= len(part)
+            if room < 0 and found:
+                break
+            found.append(Paragraph(title.strip(), part))
+    return found
