@@ -25,7 +25,8 @@ def read(text: str) -> Any:
     """The expressions math-verify reads; an empty list when it reads none."""
     from math_verify import LatexExtractionConfig, parse
 
-    return parse(f"$\\boxed{{{text}}}$", [LatexExtractionConfig(boxed_match_priority=0)], parsing_timeout=None)
+    # 0: no timeout of its own, which would need the main thread's signals
+    return parse(f"$\\boxed{{{text}}}$", [LatexExtractionConfig(boxed_match_priority=0)], parsing_timeout=0)
 
 
 def equal(answer: str, gold: str) -> bool:

@@ -20,12 +20,18 @@ _ID = re.compile(r"(?:(?P<space>[\w.:-]+)/)?(?P<name>[\w.:-]+?)(?:[-_]v(?P<versi
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Facts about an environment for people: what it asks, where its data and idea come from, its versions."""
+    """Facts about an environment for people: what it asks, where its data and idea come from, its versions.
+
+    ``splits`` maps names to sizes (instances); ``evaluation`` says which of them the paper evaluates on.
+    """
 
     summary: str = ""
     source: str = "generated, no download"
     licence: str = "Apache-2.0"
     history: tuple[str, ...] = ("v0: first version",)
+    splits: Mapping[str, int] = field(default_factory=dict)
+    evaluation: str = ""
+    paper: str = ""
 
 
 @dataclass(frozen=True, slots=True)

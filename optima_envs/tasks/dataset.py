@@ -23,11 +23,12 @@ class UnusableRowError(RowError):
 
 @dataclass(frozen=True)
 class Skipped:
-    """One row left out. ``row`` counts from 1."""
+    """One row left out. ``row`` counts from 1; ``unusable`` rows are well-formed, the others break the schema."""
 
     row: int
     id: str
     reason: str
+    unusable: bool
 
 
 class Dataset(Sequence[Instance], ABC):
@@ -57,7 +58,7 @@ class Dataset(Sequence[Instance], ABC):
             if not (skip_bad_rows or isinstance(found, UnusableRowError)):
                 where = f"{self.name}: {self.origin}, row {index + 1} (id {row_id})"
                 raise DataError(f"{where}: {found}; mend the row or pass skip_bad_rows=True")
-            skipped.append(Skipped(index + 1, row_id, str(found)))
+            skipped.append(Skipped(index + 1, row_id, str(found), isinstance(found, UnusableRowError)))
         self.skipped = tuple(skipped)
         if not self._good:
             why = f"; row {skipped[0].row}: {skipped[0].reason}" if skipped else ""

@@ -16,4 +16,4 @@ def run(args: argparse.Namespace) -> int:
 
     report = check(args.env, args.data)
     print(report)
-    return 0
+    return 0 if report.ok else 1

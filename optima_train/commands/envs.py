@@ -49,6 +49,11 @@ def show(env: str, given: dict[str, Any]) -> int:
 
     row = optima_envs.spec(env)
     print(f"{row.id}\n  {row.sheet.summary}\n  source   {row.sheet.source}\n  licence  {row.sheet.licence}")
+    for name, fact in (("paper", row.sheet.paper), ("evaluate", row.sheet.evaluation)):
+        if fact:
+            print(f"  {name:<8} {fact}")
+    if row.sheet.splits:
+        print("  splits   " + ", ".join(f"{name} {size:,}" for name, size in row.sheet.splits.items()))
     print(f"  metric   {row.metric}\n  defaults {dict(row.defaults) or 'none'}")
     print("\n".join(f"  version  {line}" for line in row.sheet.history))
     scene = open_scenario(env, given)
