@@ -2,7 +2,7 @@
 
 R_loss(tau) = max over turns k of the mean negative log-likelihood (nats per token) of turn k under the base model,
 given the speaker's task prompt. The reward's term is 1 / R_loss, bounded by a cap: a base model that is sure of its
-own prose would otherwise swamp the other terms. The reference code scores each turn without any prompt: ``none``.
+own prose would otherwise swamp the other terms. The reference code scores each turn without its task: ``none``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from optima_agents.backends.base import Backend
     from optima_envs.records import Episode, Instance, Turn
     from optima_envs.rules import Rules
+
+
+NO_TASK = ({"role": "user", "content": ""},)  # chat templates refuse an empty conversation
 
 
 class Readability:
@@ -70,7 +73,7 @@ class Readability:
         about = ("", "") if self._condition == "none" else (inst.id, agent)
         if about not in self._prompts:
             bound(self._prompts)
-            said = messages(self._rules.view(inst, (), agent)) if self._condition == "task" else ()
+            said = messages(self._rules.view(inst, (), agent)) if self._condition == "task" else NO_TASK
             self._prompts[about] = list(self._tokens.render(said))
         return self._prompts[about]
 

@@ -39,6 +39,10 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(random_model: Path) -> list[str]:
+    return settings(random_model)
+
+
+def settings(random_model: Path) -> list[str]:
     """Overrides of the quickstart that make a run of seconds with a model that knows nothing."""
     return [
         f"model={random_model}",
