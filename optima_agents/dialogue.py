@@ -70,7 +70,7 @@ class Dialogue:
 
     async def _play(self, team: Callable[[], Mapping[str, Policy]]) -> tuple[Outcome, float, bool]:
         if self._broken is not None:
-            raise EnvFault(self._broken)
+            raise EnvError(self._broken)
         policies = team()
         rules = self.scenario.rules
         while (outcome := _env(rules.outcome, self.inst, self.turns)) is None:
@@ -114,7 +114,7 @@ class Dialogue:
         )
 
 
-class EnvFault(Exception):
+class EnvError(Exception):
     """Rules, task or metric raised; kept apart from faults of policies and backends."""
 
     def __init__(self, cause: Exception) -> None:
@@ -125,7 +125,7 @@ def _env(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except Exception as err:
-        raise EnvFault(err) from err
+        raise EnvError(err) from err
 
 
 async def _together(turns: list[Any]) -> list[Turn]:
@@ -138,7 +138,7 @@ async def _together(turns: list[Any]) -> list[Turn]:
 
 
 def _failure(err: Exception) -> ErrorInfo:
-    if isinstance(err, EnvFault):
+    if isinstance(err, EnvError):
         return ErrorInfo("env", str(err)[:2000])
     kind = "backend" if isinstance(err, BackendError) else "policy"
     return ErrorInfo(kind, f"{type(err).__name__}: {err}"[:2000])

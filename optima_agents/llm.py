@@ -12,6 +12,7 @@ from .policy import Act
 from .prompts import messages
 
 Prompt = Callable[[View, str | None], Sequence[Message]]
+DEFAULT = Sampling()
 
 
 class LLMPolicy:
@@ -25,7 +26,7 @@ class LLMPolicy:
     def __init__(
         self,
         backend: Backend,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = DEFAULT,
         *,
         hint: str | None = None,
         prompt: Prompt = messages,

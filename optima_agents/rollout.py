@@ -167,8 +167,8 @@ class Rollouts:
             slots.release()
 
 
-def _team_of(policies: Any, agents: tuple[str, ...]) -> Callable[[Job], dict[str, Policy]]:
-    if isinstance(policies, Mapping) or hasattr(policies, "act"):
+def _team_of(policies: Team | Callable[[Job], Team], agents: tuple[str, ...]) -> Callable[[Job], dict[str, Policy]]:
+    if isinstance(policies, (Mapping, Policy)):
         fixed = seats(policies, agents)
         return lambda job: fixed
     if not callable(policies):
@@ -202,9 +202,7 @@ async def arollout(
         env = scenario(env, **scenario_kwargs)
     elif scenario_kwargs:
         raise TypeError(f"a ready Scenario takes no further arguments: {', '.join(scenario_kwargs)}")
-    runner = Rollouts(
-        env, policies, concurrency=concurrency, episode_timeout=episode_timeout, retries=retries, log=log
-    )
+    runner = Rollouts(env, policies, concurrency=concurrency, episode_timeout=episode_timeout, retries=retries, log=log)
     last = min(start + episodes, len(env.task))
     jobs = [Job(index, sample, seed) for index in range(start, last) for sample in range(samples)]
     done: dict[EpisodeKey, Episode] = {}

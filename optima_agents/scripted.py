@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from optima_envs.records import View
+from optima_envs.records import Instance, View
 
 from .policy import Act
 
-WORDS = ("the", "answer", "is", "not", "here", "maybe", "I", "think", "so", "yes", "no", "7", "<A> 7 </A>", "\\boxed{7}")
+if TYPE_CHECKING:
+    from .rollout import Job
+
+WORDS = (
+    "the",
+    "answer",
+    "is",
+    "not",
+    "here",
+    "maybe",
+    "I",
+    "think",
+    "so",
+    "yes",
+    "no",
+    "7",
+    "<A> 7 </A>",
+    "\\boxed{7}",
+)
 
 
 class Scripted:
@@ -53,17 +72,9 @@ class Oracle:
         return Act("I agree." if view.role == "critic" else state(self.answer, view.answer_format))
 
 
-class HalfOracle(Oracle):
-    """States the answer only where its own half of the context, or the partner, spelt it out: reads, never reasons."""
-
-    async def act(self, view: View, *, seed: int) -> Act:
-        known = "\n".join((view.private, *(said.text for said in view.dialogue)))
-        return await super().act(view, seed=seed) if self.answer.lower() in known.lower() else Act("I do not know.")
-
-
-def oracle(task: Sequence, kind: type[Oracle] = Oracle) -> Callable[..., Oracle]:
+def oracle(task: Sequence[Instance]) -> Callable[[Job], Oracle]:
     """A function of a rollout job: the oracle for that job's instance. Give it to ``Rollouts`` as the policies."""
-    return lambda job: kind(task[job.index].answers[0])
+    return lambda job: Oracle(task[job.index].answers[0])
 
 
 def state(answer: str, answer_format: str) -> str:

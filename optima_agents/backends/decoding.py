@@ -10,7 +10,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +53,7 @@ class Decoder:
         self,
         model: Any,
         decode: Callable[[Sequence[int]], str],
-        stop_ids: Sequence[int],
+        stop_ids: Collection[int],
         window: int,
         *,
         max_batch: int,
@@ -119,7 +119,7 @@ class Decoder:
                 self._leave([index for index, row in enumerate(self.active) if row.future.cancelled()])
                 self._admit()
                 if self.active:
-                    self._step(0, [len(row.ids) - 1 for row in self.active])
+                    self._leave(self._forward(0, self.active, [len(row.ids) - 1 for row in self.active]))
         except BaseException as err:  # the thread must not die in silence: every caller hears of it
             with self._guard:
                 self.dead = f"{type(err).__name__}: {err}"
@@ -199,15 +199,12 @@ class Decoder:
             first += count
         self._leave(finished)
 
-    def _step(self, first: int, starts: list[int]) -> None:
-        self._leave(self._forward(first, self.active, starts))
-
     def _forward(self, first: int, rows: list[Row], starts: list[int]) -> list[int]:
         """Feed each row its tokens from ``starts`` on and sample one more. Returns the numbers of finished rows."""
         self._widen(max(len(row.ids) for row in rows))
         counts = [len(row.ids) - start for row, start in zip(rows, starts, strict=True)]
         device = self.model.device
-        mask, positions = self.cache.place(first, starts, counts, device)
+        mask, positions = self.cache.place(first, starts, counts, device, self.model.dtype)
         longest = max(counts)
         ids = [[0] * (longest - count) + row.ids[-count:] for row, count in zip(rows, counts, strict=True)]
         extra = {"adapter_names": [row.adapter or "__base__" for row in rows]} if self.by_name else {}

@@ -37,7 +37,9 @@ class FakeBackend:
         await asyncio.sleep(self.latency)
         if call in self.faults:
             raise self.faults[call]
-        made = _echo(request) if self.reply is None else self.reply if isinstance(self.reply, str) else self.reply(request)
+        made = (
+            _echo(request) if self.reply is None else self.reply if isinstance(self.reply, str) else self.reply(request)
+        )
         if isinstance(made, Completion):
             return made
         prompt = sum(len(message["content"].split()) for message in request.messages)

@@ -58,7 +58,7 @@ class PrefixPool:
         if not places:
             return
         where = torch.tensor(places, device=self._keys[0].device)
-        for index, layer in enumerate(cache.layers):
+        for index, layer in enumerate(cache.slot_layers):
             for store, target in ((self._keys[index], layer.keys), (self._values[index], layer.values)):
                 blocks = store[where].transpose(0, 1)  # heads, blocks, BLOCK, dim
                 target[row, :, : len(places) * BLOCK] = blocks.flatten(1, 2)
@@ -94,12 +94,12 @@ class PrefixPool:
     def _store(self, cache: SlotCache, row: int, columns: list[int], places: list[int]) -> None:
         first, last = columns[0], columns[-1] + BLOCK  # missing blocks are the tail of the path: one run of columns
         where = torch.tensor(places, device=self._keys[0].device)
-        for index, layer in enumerate(cache.layers):
+        for index, layer in enumerate(cache.slot_layers):
             for store, source in ((self._keys[index], layer.keys), (self._values[index], layer.values)):
                 store[where] = source[row, :, first:last].unflatten(1, (-1, BLOCK)).transpose(0, 1)
 
     def _allocate(self, cache: SlotCache) -> None:
-        tensors = [(layer.keys, layer.values) for layer in cache.layers]
+        tensors = [(layer.keys, layer.values) for layer in cache.slot_layers]
         size = sum(t.shape[1] * t.shape[3] * BLOCK * t.element_size() for pair in tensors for t in pair)
         self._count = count = self.max_bytes // size
         # empty, not zeros: memory the pool never fills is then never touched

@@ -6,6 +6,8 @@ and saved to the prefix pool.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -13,13 +15,16 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 class SlotLayer(CacheLayerMixin):
     """Keys and values of one layer, ``(slots, heads, columns, head_dim)``; the last column takes padding."""
 
+    keys: Any
+    values: Any
+
     def __init__(self, slots: int, columns: int) -> None:
         super().__init__()
         self.shape = (slots, columns)
         self.rows = torch.zeros(0, 1, dtype=torch.long)
         self.columns = torch.zeros(0, 0, dtype=torch.long)
         self.seen = 0
-        self.span = (0, 0)
+        self.span: tuple[int, int] = (0, 0)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         slots, columns = self.shape
@@ -33,7 +38,6 @@ class SlotLayer(CacheLayerMixin):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        assert self.keys is not None and self.values is not None
         self.keys[self.rows, :, self.columns] = key_states.transpose(1, 2)
         self.values[self.rows, :, self.columns] = value_states.transpose(1, 2)
         first, count = self.span
@@ -58,16 +62,17 @@ class SlotCache(Cache):
     """
 
     def __init__(self, layers: int, slots: int, columns: int) -> None:
-        super().__init__(layers=[SlotLayer(slots, columns) for _ in range(layers)])
+        self.slot_layers = [SlotLayer(slots, columns) for _ in range(layers)]
+        super().__init__(layers=[*self.slot_layers])
         self.slots = slots
         self.columns = columns
 
     def place(
-        self, first: int, starts: list[int], counts: list[int], device: torch.device
+        self, first: int, starts: list[int], counts: list[int], device: torch.device, dtype: torch.dtype
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Row ``first + i`` gets ``counts[i]`` new tokens at column ``starts[i]``, padded on the left to the longest.
 
-        Returns the boolean mask (rows, 1, longest, seen) and the positions (rows, longest).
+        Returns the additive mask (rows, 1, longest, seen) and the positions (rows, longest).
         """
         longest = max(counts)
         start = torch.tensor(starts, device=device)[:, None]
@@ -76,23 +81,25 @@ class SlotCache(Cache):
         real = positions >= 0
         positions = torch.where(real, positions + start, 0)
         seen = max(s + c for s, c in zip(starts, counts, strict=True))
-        mask = torch.arange(seen, device=device)[None, None, None, :] <= positions[:, None, :, None]
+        hidden = torch.arange(seen, device=device)[None, None, None, :] > positions[:, None, :, None]
+        # additive: a boolean mask would be turned into one again in every layer
+        mask = torch.zeros(hidden.shape, device=device, dtype=dtype).masked_fill_(hidden, torch.finfo(dtype).min)
         rows = torch.arange(first, first + len(starts), device=device)[:, None]
         columns = torch.where(real, positions, self.columns - 1)
-        for layer in self.layers:
+        for layer in self.slot_layers:
             layer.rows, layer.columns, layer.seen, layer.span = rows, columns, seen, (first, len(starts))
         return mask, positions
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` columns of one row over another."""
-        for layer in self.layers:
+        for layer in self.slot_layers:
             layer.keys[target, :, :length] = layer.keys[source, :, :length]
             layer.values[target, :, :length] = layer.values[source, :, :length]
 
     def widen(self, columns: int) -> None:
         """Make room for ``columns`` tokens a row (the padding column included); what is there is kept."""
         old = self.columns - 1
-        for layer in self.layers:
+        for layer in self.slot_layers:
             layer.shape = (self.slots, columns)
             if layer.is_initialized:
                 for name in ("keys", "values"):

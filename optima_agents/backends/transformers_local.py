@@ -39,7 +39,7 @@ class TransformersBackend:
         adapters: Mapping[str, str | os.PathLike[str]] | None = None,
         max_batch: int = 64,
         max_wait_s: float = 0.005,
-        prefix_bytes: int = GIB // 2,
+        prefix_bytes: int = GIB,
     ) -> None:
         import torch
 

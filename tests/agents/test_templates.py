@@ -16,7 +16,9 @@ CONTROL += ["<start_of_turn>", "<end_of_turn>", "<|begin_of_text|>", "<|eot_id|>
 CONTROL += ["<|end_header_id|>", "<|end_of_text|>", "<|plugin|>", "<|interpreter|>"]
 HOSTILE = st.lists(
     st.one_of(
-        st.sampled_from([*CONTROL, "<|im_", "end|>", "\n", " ", "{{ 7*7 }}", "</think>", "[INST", "assistant\n", "\ue000"]),
+        st.sampled_from(
+            [*CONTROL, "<|im_", "end|>", "\n", " ", "{{ 7*7 }}", "</think>", "[INST", "assistant\n", "\ue000"]
+        ),
         st.text(max_size=12),
     ),
     max_size=6,
@@ -76,7 +78,9 @@ def test_neighbours_of_one_role_are_taken_or_merged(chats, family):
     chat = chats[family]
     messages = [*talk("rules", "one"), {"role": "user", "content": "two"}]
     text = chat.tokenizer.decode(chat.render(messages))
-    assert "one" in text and "two" in text and "rules" in text
+    assert "one" in text
+    assert "two" in text
+    assert "rules" in text
 
 
 def test_end_of_turn_and_growth_are_found_out(chats):

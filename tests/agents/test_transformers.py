@@ -66,7 +66,10 @@ def test_likelihood_equals_one_plain_forward_pass(backend):
 
 
 def test_a_request_samples_the_same_whatever_else_is_in_the_batch(backend):
-    asked = [Request(prompt_ids=p, sampling=Sampling(temperature=1.0, max_tokens=16), seed=i) for i, p in enumerate(prompts(10, 7))]
+    asked = [
+        Request(prompt_ids=p, sampling=Sampling(temperature=1.0, max_tokens=16), seed=i)
+        for i, p in enumerate(prompts(10, 7))
+    ]
     together = complete(backend, asked)
     alone = [complete(backend, [request])[0] for request in reversed(asked)][::-1]
     assert [d.ids for d in together] == [d.ids for d in alone]
@@ -89,15 +92,25 @@ def test_finish_reasons_stop_string_and_text(backend):
     if long.finish == "stop":
         assert long.ids[-1] in backend._decoder.stop_ids
     short = complete(backend, [Request(prompt_ids=prompts(1)[0], sampling=Sampling(1.0, max_tokens=1), seed=1)])[0]
-    assert short.finish == "length" and short.ids == long.ids[:1]
+    assert short.finish == "length"
+    assert short.ids == long.ids[:1]
     mark = long.text[3:5]
-    cut = complete(backend, [Request(prompt_ids=prompts(1)[0], sampling=Sampling(1.0, max_tokens=300, stop=(mark,)), seed=1)])[0]
-    assert cut.finish == "stop" and cut.text == long.text[: long.text.find(mark)]
+    cut = complete(
+        backend, [Request(prompt_ids=prompts(1)[0], sampling=Sampling(1.0, max_tokens=300, stop=(mark,)), seed=1)]
+    )[0]
+    assert cut.finish == "stop"
+    assert cut.text == long.text[: long.text.find(mark)]
 
 
 def test_eos_ends_a_turn_and_is_kept_in_the_ids_only(backend):
     stops = backend._decoder.stop_ids
-    for d in complete(backend, [Request(prompt_ids=p, sampling=Sampling(2.0, max_tokens=400), seed=s) for s, p in enumerate(prompts(16, 3, 20))]):
+    for d in complete(
+        backend,
+        [
+            Request(prompt_ids=p, sampling=Sampling(2.0, max_tokens=400), seed=s)
+            for s, p in enumerate(prompts(16, 3, 20))
+        ],
+    ):
         assert not stops & set(d.ids[:-1])
         assert (d.ids[-1] in stops) == (d.finish == "stop")
         assert "<|im_end|>" not in d.text
@@ -136,7 +149,8 @@ def test_a_pool_smaller_than_one_prompt_changes_nothing(small_model, backend):
 
 def test_a_closed_or_broken_engine_says_so(small_model):
     broken = TransformersBackend(str(small_model))
-    assert isinstance(broken, Likelihood) and isinstance(broken, Tokens)
+    assert isinstance(broken, Likelihood)
+    assert isinstance(broken, Tokens)
     broken._decoder.decode = lambda ids: 1 / 0
     for _ in range(2):
         with pytest.raises(EngineDead, match="division"):
@@ -159,8 +173,12 @@ def test_adapters_merged_and_by_name_give_the_same_text(small_model, tmp_path):
     plain = TransformersBackend(str(small_model))
     texts = prompts(4, 9)
     by_name = complete(named, [Request(prompt_ids=p, sampling=GREEDY, adapter=a) for p in texts for a in ("a", None)])
-    assert [d.ids for d in by_name[::2]] == [d.ids for d in complete(merged, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])]
-    assert [d.ids for d in by_name[1::2]] == [d.ids for d in complete(plain, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])]
+    assert [d.ids for d in by_name[::2]] == [
+        d.ids for d in complete(merged, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])
+    ]
+    assert [d.ids for d in by_name[1::2]] == [
+        d.ids for d in complete(plain, [Request(prompt_ids=p, sampling=GREEDY) for p in texts])
+    ]
     base = asyncio.run(plain.logprobs(texts[0], texts[1]))
     assert asyncio.run(named.logprobs(texts[0], texts[1])) == pytest.approx(base, abs=1e-4)
 

@@ -1,0 +1,134 @@
+"""Policies and backends by name, the person's seat, the micro-batcher, and what importing costs."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import optima_agents
+from optima_agents import LLMPolicy, Request, Sampling, make_backend, make_policy, rollout
+from optima_agents.backends.base import Completion, EngineDead
+from optima_agents.backends.batching import Batcher, batched
+from optima_agents.human import HumanPolicy
+from optima_agents.scripted import Scripted
+from optima_envs import scenario
+from optima_envs.registry import UnknownName
+
+
+def test_names_make_policies():
+    assert isinstance(make_policy("fake:hello", sampling=Sampling(0.0), hint="be brief"), LLMPolicy)
+    assert rollout("twohop-asym", make_policy("fake:<A> 3 </A>"), episodes=1)[0].turns[0].text == "<A> 3 </A>"
+    assert rollout("twohop-asym", make_policy("scripted:hm"), episodes=1)[0].turns[0].text == "hm"
+    assert rollout("twohop-asym", make_policy("random"), episodes=1)[0].error is None
+    assert isinstance(make_policy("human"), HumanPolicy)
+    with pytest.raises(UnknownName, match="random"):
+        make_policy("randm")
+    with pytest.raises(UnknownName, match="fake"):
+        make_backend("fak:x")
+
+
+def test_every_exported_name_exists():
+    assert all(getattr(optima_agents, name) is not None for name in optima_agents.__all__)
+    assert callable(optima_agents.rollout)
+    with pytest.raises(AttributeError):
+        optima_agents.nothing  # noqa: B018
+
+
+def test_importing_brings_in_nothing_heavy():
+    code = (
+        "import sys, optima_agents as a; a.LLMPolicy; a.make_policy('random'); a.EpisodeLog; a.CachedBackend;"
+        "heavy = {'torch', 'transformers', 'datasets', 'vllm', 'openai'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_scripted_lines_go_by_agent_and_turn():
+    game = scenario("twohop-asym", max_turns=4)
+    episode = rollout(game, Scripted({"Alice": ["a1", "a2"], "Bob": ["b1"]}), episodes=1)[0]
+    assert [t.text for t in episode.turns] == ["a1", "b1", "a2", "b1"]
+    assert rollout(game, Scripted([]), episodes=1)[0].turns[0].text == ""
+
+
+def test_a_person_sees_the_seat_once_then_only_news():
+    game = scenario("twohop-asym", max_turns=4)
+    shown: list[str] = []
+    lines = iter(["first words", "second words"])
+
+    def read(prompt):
+        line = next(lines)
+        if line == "second words":
+            raise EOFError
+        return line
+
+    person = HumanPolicy(read, shown.append)
+    inst = game.task[0]
+    for _ in range(2):
+        lines = iter(["first words", "second words"])
+        shown.clear()
+        episode = rollout(game, {"Alice": person, "Bob": Scripted(["bob speaks"])}, episodes=1)[0]
+        assert [t.text for t in episode.turns] == ["first words", "bob speaks", "", "bob speaks"]
+        assert inst.question in shown[0]
+        assert inst.private["Alice"] in shown[0]
+        assert inst.private["Bob"] not in "".join(shown)
+        assert "Bob: bob speaks" in shown[1]
+        assert inst.question not in shown[1]
+
+
+def test_an_error_while_reading_fails_the_episode():
+    def read(prompt):
+        raise OSError("terminal gone")
+
+    assert "terminal gone" in rollout("twohop-asym", HumanPolicy(read, lambda text: None), episodes=1)[0].error.message
+
+
+class Doubler:
+    def __init__(self):
+        self.sizes = []
+
+    def complete_batch(self, requests):
+        self.sizes.append(len(requests))
+        return [Completion(f"{r.seed * 2}", 1) for r in requests]
+
+
+def test_the_batcher_gathers_up_to_its_limit_and_keeps_the_order():
+    engine = Doubler()
+    backend = batched(engine, max_batch=8, max_wait_s=0.05)
+
+    async def ask():
+        return await asyncio.gather(*(backend.complete(Request(seed=s)) for s in range(20)))
+
+    for _ in range(2):  # one batcher, two event loops
+        assert [c.text for c in asyncio.run(ask())] == [str(2 * s) for s in range(20)]
+    assert max(engine.sizes) == 8
+    assert sum(engine.sizes) == 40
+    asyncio.run(backend.aclose())
+    with pytest.raises(EngineDead):
+        asyncio.run(ask())
+
+
+def test_the_batcher_fails_one_item_or_one_batch_and_lives_on():
+    def run(items):
+        if "boom" in items:
+            raise RuntimeError("all")
+        return [ValueError(item) if item == "bad" else item.upper() for item in items]
+
+    batcher = Batcher(run, max_batch=2, max_wait_s=0.05)
+
+    async def ask(*items):
+        return await asyncio.gather(*map(batcher.submit, items), return_exceptions=True)
+
+    good, bad = asyncio.run(ask("x", "bad"))
+    assert good == "X"
+    assert isinstance(bad, ValueError)
+    assert all(isinstance(r, RuntimeError) for r in asyncio.run(ask("boom", "y")))
+    assert asyncio.run(ask("z")) == ["Z"]
+    short = Batcher(lambda items: [], max_wait_s=0.0)
+    with pytest.raises(EngineDead, match="0 results"):
+        asyncio.run(short.submit("x"))
+    batcher.close()
+    batcher.close()
+    assert not any(t.name == "batcher" and t is batcher._thread for t in threading.enumerate())

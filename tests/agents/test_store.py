@@ -1,0 +1,115 @@
+"""The episode log: torn tails, foreign lines, full disks; and the completion cache."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optima_agents import CachedBackend, Completion, EpisodeLog, Request, Sampling
+from optima_agents.backends.fake import FakeBackend
+from optima_envs.records import Episode, EpisodeKey, Instance, Outcome, Turn, Usage
+
+
+def episode(number: int = 0, text: str = "hi") -> Episode:
+    turn = Turn("Alice", text, 3, (1, 2), (3, 4, 5), (-0.5, -1.0, -0.1), usage=Usage(2, 3, 1))
+    inst = Instance(f"i{number}", "q?", ("a",), {"Alice": "x"})
+    return Episode(EpisodeKey(f"i{number}"), "optima/x-v0", inst, (turn,), Outcome("answered", "a"), 1.0, True)
+
+
+@given(st.text())
+def test_any_text_round_trips(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("log") / "e.jsonl"
+    with EpisodeLog(path) as log:
+        log.append(episode(0, text))
+        log.append(episode(1, text[::-1]))
+    assert EpisodeLog.read(path) == [episode(0, text), episode(1, text[::-1])]
+
+
+def test_lone_surrogates_and_nul_stay_valid_json(tmp_path):
+    with EpisodeLog(tmp_path / "e.jsonl") as log:
+        log.append(episode(0, "\ud800 \x00 \u202e"))
+    assert EpisodeLog.read(log.path)[0].turns[0].text == "\ud800 \x00 \u202e"
+
+
+def test_a_log_cut_at_any_byte_loses_only_its_last_line(tmp_path):
+    path = tmp_path / "e.jsonl"
+    with EpisodeLog(path) as log:
+        for number in range(3):
+            log.append(episode(number))
+    whole = path.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == 10]
+    for cut in [*range(0, len(whole), 37), *ends, *(e - 1 for e in ends)]:
+        path.write_bytes(whole[:cut])
+        complete = sum(end <= cut for end in ends)
+        assert len(EpisodeLog.read(path)) == complete
+        with EpisodeLog(path) as log:
+            assert log.torn == cut - ([0, *ends][complete])
+            log.append(episode(9))
+            assert {k.instance for k in log.keys()} == {f"i{n}" for n in range(complete)} | {"i9"}  # noqa: SIM118 (a method, no mapping)
+
+
+@pytest.mark.parametrize("line", ["not json", "[1]", '{"schema": 1}', '{"key": 3}'])
+def test_a_foreign_line_is_named(tmp_path, line):
+    path = tmp_path / "e.jsonl"
+    with EpisodeLog(path) as log:
+        log.append(episode())
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n")
+    with pytest.raises(ValueError, match="line 2"):
+        EpisodeLog.read(path)
+
+
+def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
+    with EpisodeLog(tmp_path / "e.jsonl") as log:
+        log.append(episode(0))
+        real = os.write
+        monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:10]))
+        with pytest.raises(OSError, match="disk full"):
+            log.append(episode(1))
+        monkeypatch.undo()
+        log.append(episode(2))
+    assert [e.instance.id for e in EpisodeLog.read(log.path)] == ["i0", "i2"]
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    from dataclasses import replace
+
+    with EpisodeLog(tmp_path / "e.jsonl") as log, pytest.raises(ValueError, match="JSON"):
+        log.append(replace(episode(), score=float("nan")))
+    assert EpisodeLog.read(log.path) == []
+
+
+def test_the_cache_answers_what_it_has_seen_and_survives_reopening(tmp_path):
+    full = Completion("hey", 2, (1,), (2, 3), (-0.1, -0.2), "stop", Usage(1, 2, 0))
+    requests = [
+        Request(({"role": "user", "content": "\ud800 q"},), seed=s, sampling=Sampling(t))
+        for s in (0, 1)
+        for t in (0.0, 1.0)
+    ]
+
+    async def ask(cache):
+        return [await cache.complete(request) for request in requests]
+
+    first = CachedBackend(FakeBackend(lambda r: full), tmp_path / "c.sqlite", model="m")
+    assert asyncio.run(ask(first)) == [full] * 4 == asyncio.run(ask(first))
+    assert (first.hits, first.misses, first.backend.calls) == (4, 4, 4)
+    asyncio.run(first.aclose())
+    again = CachedBackend(FakeBackend("other"), tmp_path / "c.sqlite", model="m")
+    assert asyncio.run(ask(again)) == [full] * 4
+    assert again.backend.calls == 0
+    other = CachedBackend(FakeBackend("other"), tmp_path / "c.sqlite", model="m2")
+    assert asyncio.run(ask(other))[0].text == "other"
+
+
+def test_a_damaged_cache_row_is_made_again(tmp_path):
+    request = Request(({"role": "user", "content": "q"},))
+    cache = CachedBackend(FakeBackend("fresh"), tmp_path / "c.sqlite", model="m")
+    asyncio.run(cache.complete(request))
+    with sqlite3.connect(tmp_path / "c.sqlite") as db:
+        db.execute("UPDATE completions SET value = '{\"text\": 3'")
+    assert asyncio.run(cache.complete(request)).text == "fresh"
+    assert cache.misses == 2
