@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar, get_args
 
 from .parsing import extract
-from .records import Instance, Outcome, Turn, View
+from .records import Instance, Outcome, Said, Turn, View
 from .rules import Order, Turns, next_speakers, said, tokens_left
 
 STATE = {"tag": "<A>answer</A>", "boxed": "\\boxed{answer}"}
+MARK = {"tag": "<", "boxed": "\\boxed"}  # text without it holds no answer, so most turns need no parsing
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class RoundRobin:
             partners = tuple(name for name in agents if name != agent)
             fixed[agent] = (partners, self.role(agent), self.instructions(agent, partners))
         object.__setattr__(self, "_fixed", fixed)
+        object.__setattr__(self, "_heard", ((), ()))
 
     def role(self, agent: str) -> str:
         """The part ``agent`` plays."""
@@ -83,12 +85,21 @@ class RoundRobin:
             instructions,
             inst.question,
             inst.private.get(agent, ""),
-            said(turns),
+            self._dialogue(turns),
             len(turns),
             max(0, self.max_turns - len(turns)),
             tokens_left(turns, self.token_budget),
             self.answer_format,
         )
+
+    def _dialogue(self, turns: Turns) -> tuple[Said, ...]:
+        """``said(turns)``, of which only what was not asked for the last time is built."""
+        known, dialogue = self._heard  # type: ignore[attr-defined]
+        if known is not turns:
+            shared = len(known)
+            dialogue = (*dialogue, *said(turns[shared:])) if turns[:shared] == known else said(turns)
+            object.__setattr__(self, "_heard", (turns, dialogue))
+        return dialogue
 
     def outcome(self, inst: Instance, turns: Turns) -> Outcome | None:
         newest = len(self.agents) if self.order == "simultaneous" else 1
@@ -105,7 +116,9 @@ class RoundRobin:
 
     def stated(self, turn: Turn) -> str | None:
         """The answer stated in ``turn``; None when there is none or its speaker is not entitled to give one."""
-        return extract(turn.text, self.answer_format) if self.entitled(turn.agent) else None
+        if MARK[self.answer_format] not in turn.text or not self.entitled(turn.agent):
+            return None
+        return extract(turn.text, self.answer_format)
 
     def last_answer(self, turns: Turns) -> str | None:
         """The answer stated last, or None: the final answer of a dialogue that ran into a limit."""

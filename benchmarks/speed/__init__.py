@@ -1,0 +1,1 @@
+"""Speed of the parts, beside their strongest peers where these are installed."""
