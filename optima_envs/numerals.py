@@ -12,7 +12,7 @@ _CURRENCY = re.compile(r"\\?[$€£¥₹]|\b(?:USD|US|EUR|GBP|Rs\.?)\s?(?=[\\$�
 _LATEX_SPACE = re.compile(r"\\[,!;: ]|(?<=\d)[\u00a0\u2009\u202f](?=\d{3})|~")
 _TEXT = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s*\{([^{}]*)\}")
 # an expression still to be worked out is not a number
-_EXPRESSION = re.compile(r"\\[a-zA-Z]|[√±^π]|[\d.]\s?[*×÷·+]\s?[\d.(]|\d[²³¹⁰⁴-⁹]")
+_EXPRESSION = re.compile(r"\\[a-zA-Z]|[√±^π]|[\d.]\s?[*×÷·+]\s?[\d.(]|\d[²³¹⁰⁴-⁹]|\d[eE][+-]?\d{4}")
 _SIGN = re.compile(r"(?:(?<![\w)%.])-|(?:^|[=:(])\s*-\s+|\b(?:minus|negative)\s+)$", re.IGNORECASE)
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALE = re.compile(rf"\s*({'|'.join(_SCALES)})\b", re.IGNORECASE)
