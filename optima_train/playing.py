@@ -62,10 +62,11 @@ def play(
         ticker = Ticker(ctx.report, ctx.step.path, len(jobs), "dialogues", before=len(log.keys()))
 
         async def run() -> None:
+            played = 0
             async with aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
                 async for episode in stream:
                     ticker.count(episode.tokens)
-                    failpoint(ctx.step.path, rollouts.meter.episodes)
+                    failpoint(ctx.step.path, played := played + 1)
 
         ctx.engines.wait(run())
     tally = count(path)
