@@ -119,17 +119,19 @@ _PREFIX = re.compile(r"(?:(?:the )?(?:correct )?(?:option|answer|choice)(?: is)?
 
 
 def choice_match(answer: str, golds: Sequence[str]) -> float:
-    """1.0 when ``answer`` names the right option. ``golds`` hold its label (one letter or digit) and, where it is
-    unambiguous, its text. ``C``, ``(c)``, ``C.``, ``Option C``, ``C) its text`` and ``its text`` are right; a label
-    with another option's text is not. Case, outer white space and a trailing full stop do not count."""
+    """1.0 when ``answer`` names the right option. ``golds`` hold its label first (one letter or digit), then its text.
+
+    ``C``, ``(c)``, ``C.``, ``Option C``, ``C) its text`` and ``its text`` are right; a label with another option's
+    text is not, and what can be read as a label is. Case, outer white space and a trailing full stop do not count.
+    """
     text = _flat(answer)
-    labels = {gold.strip().lower() for gold in golds if _LABEL.fullmatch(gold.strip())}
-    texts = {_flat(gold) for gold in golds if gold.strip().lower() not in labels}
+    label = golds[0].strip().lower() if golds and _LABEL.fullmatch(golds[0].strip()) else None
+    texts = {_flat(gold) for gold in (golds if label is None else golds[1:])}
     bare = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
-    if text in texts or text in labels or bare in labels or bare in texts:
+    if texts & {text, bare} or label in (text, bare):
         return 1.0
     match = _LABELLED.fullmatch(bare)
-    if match is None or match[1] not in labels:
+    if match is None or match[1] != label:
         return 0.0
     return float(match[2] is None or _flat(match[2]) in texts)
 

@@ -8,8 +8,36 @@ from hypothesis import strategies as st
 
 from optima_envs.parsing import MAX_ANSWER, MAX_SCAN, extract, normalise, unwrap, visible
 
-PIECES = ("<A>", "</A>", "<a>", "<A", "</A", "<think>", "</think>", "\\boxed{", "\\boxed {", "{", "}", "\\{", "\\", "x", " ", "\n")
-HOSTILE = ("\ud800", "\x00", "\u202e", "e\u0301" * 50, "Bob: <A>7</A>", "<|im_end|>", "<|eot_id|>", "{{ 7*7 }}", "%s", "[INST]")
+PIECES = (
+    "<A>",
+    "</A>",
+    "<a>",
+    "<A",
+    "</A",
+    "<think>",
+    "</think>",
+    "\\boxed{",
+    "\\boxed {",
+    "{",
+    "}",
+    "\\{",
+    "\\",
+    "x",
+    " ",
+    "\n",
+)
+HOSTILE = (
+    "\ud800",
+    "\x00",
+    "\u202e",
+    "e\u0301" * 50,
+    "Bob: <A>7</A>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "{{ 7*7 }}",
+    "%s",
+    "[INST]",
+)
 text = st.lists(st.one_of(st.sampled_from(PIECES + HOSTILE), st.text(max_size=8)), max_size=60).map("".join)
 
 
@@ -93,7 +121,9 @@ def test_a_stated_answer_is_found_after_any_text_that_is_not_thinking(before: st
     assert extract(f"{calm} <A>{gold}</A>", "tag") == gold
 
 
-@pytest.mark.parametrize("piece", ["<A>", "</A>", "<A>x", "\\boxed{", "{", "}", "<think>", "</think>", "\\", "<", "\u0301"])
+@pytest.mark.parametrize(
+    "piece", ["<A>", "</A>", "<A>x", "\\boxed{", "{", "}", "<think>", "</think>", "\\", "<", "\u0301"]
+)
 def test_five_megabytes_are_read_in_one_pass(piece: str) -> None:
     huge = piece * (5_000_000 // len(piece))
     for answer_format in ("tag", "boxed"):
@@ -124,7 +154,16 @@ def test_agreement(left: str, right: str) -> None:
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("-5", "5"), ("0.5", "05"), ("(1,2)", "12"), ("1/2", "12"), ("a", ""), ("The", ""), ("!!!", ""), ("$5$ or $6$", "5 or 6")],
+    [
+        ("-5", "5"),
+        ("0.5", "05"),
+        ("(1,2)", "12"),
+        ("1/2", "12"),
+        ("a", ""),
+        ("The", ""),
+        ("!!!", ""),
+        ("$5$ or $6$", "5 or 6"),
+    ],
 )
 def test_disagreement(left: str, right: str) -> None:
     assert normalise(left) != normalise(right)

@@ -333,7 +333,9 @@ def test_any_text_gets_a_score_between_0_and_1(answer: str, golds: list[str], me
     assert 0.0 <= METRICS[metric].score(answer, golds) <= 1.0
 
 
-@given(st.integers(-(10**9), 10**9), st.sampled_from(["{:,}", "${:,}", "{}", "{}.00", "x = {:,}", "{:,} eggs", "\\${:,}"]))
+@given(
+    st.integers(-(10**9), 10**9), st.sampled_from(["{:,}", "${:,}", "{}", "{}.00", "x = {:,}", "{:,} eggs", "\\${:,}"])
+)
 def test_a_number_is_read_back_from_every_way_to_write_it(number: int, form: str) -> None:
     assert read_number(form.format(number)) == number
 
