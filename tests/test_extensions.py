@@ -34,13 +34,13 @@ class Colours:
 
 SPEC = EnvSpec("acme/colours-v0", Colours, metric="f1", sheet=Sheet("A test world."))
 '''
-TERM = '''
+TERM = """
 from optima_envs import term
 
 @term("politeness")
 def politeness(episode):
     return sum("please" in turn.text for turn in episode.turns) / max(1, len(episode.turns))
-'''
+"""
 BACKEND = '''
 from optima_agents.backends.base import Completion
 from optima_agents.making import BACKENDS
@@ -59,7 +59,7 @@ class Parrot:
     async def aclose(self):
         pass
 '''
-POLICY = '''
+POLICY = """
 from optima_agents.making import POLICIES
 from optima_agents.policy import Act
 
@@ -70,8 +70,8 @@ def mute(text=""):
 class Mute:
     async def act(self, view, *, seed):
         return Act("")
-'''
-METHOD = '''
+"""
+METHOD = """
 from optima_train.generate import Generate
 from optima_train.methods import METHODS
 from optima_train.rank import Rank
@@ -80,7 +80,7 @@ from optima_train.selection import Select
 @METHODS.register("sample-only")
 def sample_only(config):
     return lambda iteration: (Generate(), Rank(), Select())
-'''
+"""
 POINTS = """
 [optima.envs]
 acme/colours-v0 = acme.env:SPEC

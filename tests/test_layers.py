@@ -12,7 +12,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("optima_envs", "optima_agents", "optima_train", "benchmarks")
-HEAVY = {"torch", "transformers", "datasets", "math_verify", "sympy", "trl", "peft", "accelerate", "vllm", "openai", "pandas"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "math_verify",
+    "sympy",
+    "trl",
+    "peft",
+    "accelerate",
+    "vllm",
+    "openai",
+    "pandas",
+}
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
 KNOWN = set(NAMES.values())
@@ -52,7 +64,11 @@ def test_there_is_something_to_check():
 @pytest.mark.parametrize("path", FILES, ids=NAMES.get)
 def test_imports_run_one_way(path: Path):
     allowed = LAYERS[: LAYERS.index(NAMES[path].split(".")[0]) + 1]
-    wrong = [name for name in imports(path, at_start=False) if name.split(".")[0] in LAYERS and name.split(".")[0] not in allowed]
+    wrong = [
+        name
+        for name in imports(path, at_start=False)
+        if name.split(".")[0] in LAYERS and name.split(".")[0] not in allowed
+    ]
     assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}: only {allowed} are below it"
 
 
@@ -62,7 +78,7 @@ def starts() -> dict[str, set[str]]:
 
 
 def test_the_way_in_loads_nothing_heavy():
-    """What every user imports first never reaches torch and the like; the modules behind may, since they load on use."""
+    """What users import first never reaches torch and the like; modules behind it may, since they load on use."""
     edges, path_of = starts(), {name: path for path, name in NAMES.items()}
     ways_in = [name for name in KNOWN if path_of[name].name == "__init__.py" or ".commands." in name]
     ways_in += ["optima_train.cli", "optima_train.config", "optima_agents.rollout", "optima_envs.env"]

@@ -7,10 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import tree
 
 from optima_train.cli import VERBS
-
-from . import tree
 
 TEXT = (tree.ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -59,9 +59,7 @@ def write_run(directory: Path, *, evaluated: int = 12, groups: int = 5, samples:
     say = [HOSTILE if i % 10 == 0 else "mentor of Zed" for i in range(10)]
 
     def held_out(length: int, share: float) -> Iterator[Episode]:
-        return (
-            episode(i, 0, correct=rng.random() < share, length=length, say=say[i % 10]) for i in range(evaluated)
-        )
+        return (episode(i, 0, correct=rng.random() < share, length=length, say=say[i % 10]) for i in range(evaluated))
 
     write_log(directory / "untrained/evaluate/episodes.jsonl", held_out(240, 0.2))
     for iteration in range(2):
@@ -78,7 +76,10 @@ def write_run(directory: Path, *, evaluated: int = 12, groups: int = 5, samples:
              "terms": {"task": e.score, "tokens": -0.25}}
             for e in sampled
         ]  # fmt: skip
-        for name, chosen in (("rank/rewards.jsonl", rows), ("select/selected.jsonl", [r for r in rows if r["sample"] == 0])):
+        for name, chosen in (
+            ("rank/rewards.jsonl", rows),
+            ("select/selected.jsonl", [r for r in rows if r["sample"] == 0]),
+        ):
             (folder / name).parent.mkdir(parents=True)
             (folder / name).write_text("".join(json.dumps(row) + "\n" for row in chosen))
     ends = [("untrained", -1, 0.2, 240.0), ("iteration 0", 0, 0.7, 30.5), ("final", 1, 0.8, 16.0)]

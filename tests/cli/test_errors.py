@@ -12,6 +12,7 @@ from filelock import FileLock
 
 Optima = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("backend=fake", "generate.instances=2", "generate.samples=2", "generate.formats=null", "iterations=1")
+SMALL += ("dtype=null",)
 SMALL += ("reward.weights={task: 1.0, readability: 0}", "evaluate.instances=2", "evaluate.nll=false")
 
 
@@ -29,7 +30,7 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
         (("trian",), "did you mean train?"),
         (("rollout", "twohop-asim"), "did you mean optima/twohop-asym-v0"),
         (("rollout", "twohop-asym", "distractor=3"), "did you mean distractors?"),
-        (("rollout", "twohop-asym", "--policy", "fakee"), "did you mean fake?"),
+        (("rollout", "twohop-asym", "--policy", "fakee"), "unknown policy 'fakee'"),
         (("rollout", "twohop-asym", "--policy", "fake", "--hint", "bear"), "bare"),
         (("rollout", "twohop-asym", "--policy", "fake", "-n", "0"), "at least one"),
         (("rollout", "twohop-asym", "--temperature", "hot"), "optima rollout --help"),

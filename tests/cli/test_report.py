@@ -84,7 +84,11 @@ def test_hostile_text_stays_data(tmp_path: Path):
     assert any(HOSTILE.replace("\ud800", "?") in text for text in texts)
 
 
-@given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 def test_inert_json_reads_back_and_has_no_markup(value: object):
     text = inert({"value": value})
     assert not set("<>&") & set(text)

@@ -30,7 +30,19 @@ def test_the_overview_shows_every_verb_and_an_example(optima: Optima):
 
 
 def test_rollout_and_its_log(optima: Optima, tmp_path: Path):
-    command = ("rollout", "twohop-asym", "--policy", "random", "-n", "4", "--samples", "2", "--json", "--out", "log.jsonl")
+    command = (
+        "rollout",
+        "twohop-asym",
+        "--policy",
+        "random",
+        "-n",
+        "4",
+        "--samples",
+        "2",
+        "--json",
+        "--out",
+        "log.jsonl",
+    )
     first = optima(*command)
     assert json.loads(first.stdout)["n"] == 8, first.stderr
     log = (tmp_path / "log.jsonl").read_bytes()
@@ -47,7 +59,9 @@ def test_eval_is_on_held_out_instances(optima: Optima):
 
 
 def test_a_person_takes_a_seat(optima: Optima):
-    done = optima("play", "twohop-asym", "--policy", "scripted:<A> red </A>", "--seat", "Alice", text="hello\n<A> red </A>\n")
+    done = optima(
+        "play", "twohop-asym", "--policy", "scripted:<A> red </A>", "--seat", "Alice", text="hello\n<A> red </A>\n"
+    )
     assert done.returncode == 0, done.stderr
     assert "You are Alice" in done.stdout
     assert "[answered] answer: red" in done.stdout

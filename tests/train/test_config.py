@@ -19,7 +19,12 @@ def test_packaged_recipes_load_and_survive_a_round_trip(recipe: str) -> None:
 
 def test_paper_constants_of_2wmh_isft() -> None:
     config = load("2wmh-isft")  # Table 8
-    assert (config.iterations, config.train.learning_rate, config.train.epochs, config.train.batch_size) == (6, 2e-5, 2, 32)
+    assert (config.iterations, config.train.learning_rate, config.train.epochs, config.train.batch_size) == (
+        6,
+        2e-5,
+        2,
+        32,
+    )
     assert config.reward.weights == {"task": 1.0, "tokens": 0.6, "readability": 1.0}
     assert (config.select.threshold, config.select.top_share, config.generate.samples) == (0.5, 0.7, 10)
     assert (config.train.start, config.select.order) == ("previous", "threshold-first")

@@ -83,7 +83,10 @@ def test_train_and_test_questions_are_disjoint_and_iterations_see_new_ones(finis
 def test_the_same_seed_gives_the_same_run_at_any_concurrency(finished: Path, tmp_path: Path, run: Run) -> None:
     run(tmp_path / "again", "iterations=2", "dtype=float64")
     for log in ("it000/generate/episodes.jsonl", "it001/evaluate/episodes.jsonl"):
-        one, two = ({str(e.key): [t.ids for t in e.turns] for e in EpisodeLog.read(p / log)} for p in (finished, tmp_path / "again"))
+        one, two = (
+            {str(e.key): [t.ids for t in e.turns] for e in EpisodeLog.read(p / log)}
+            for p in (finished, tmp_path / "again")
+        )
         assert one == two
     weights = "it001/train/model/model.safetensors"
     assert (finished / weights).read_bytes() == (tmp_path / "again" / weights).read_bytes()
@@ -111,7 +114,7 @@ def test_another_configuration_is_refused_and_nothing_is_touched(finished: Path,
 
 def test_a_directory_of_something_else_is_refused(tmp_path: Path, run: Run) -> None:
     (tmp_path / "thesis.tex").write_text("important")
-    with pytest.raises(ConfigError, match="no run directory .it holds thesis.tex"):
+    with pytest.raises(ConfigError, match=r"no run directory .it holds thesis.tex"):
         run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -128,7 +131,7 @@ def test_a_directory_in_use_names_its_holder(tmp_path: Path, run: Run) -> None:
 def test_a_committed_file_that_changed_is_noticed(tmp_path: Path, run: Run) -> None:
     run(tmp_path / "run", "evaluate.nll=false")
     (tmp_path / "run/it000/rows/rows.jsonl").write_text("")
-    with pytest.raises(StageError, match="rows.jsonl is missing or changed since it was committed"):
+    with pytest.raises(StageError, match=r"rows.jsonl is missing or changed since it was committed"):
         run(tmp_path / "run", "evaluate.nll=false")
 
 

@@ -51,7 +51,12 @@ def content(directory: Path) -> dict:
     table = [{name: value for name, value in row.items() if name not in ("seconds", "nll")} for row in results]
     chosen = (directory / "it000/select/selected.jsonl").read_text()
     metrics = [json.loads(line)["stage"] for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    return {"logs": logs, "table": table, "selected": json.loads(f"[{','.join(chosen.splitlines())}]"), "metrics": metrics}
+    return {
+        "logs": logs,
+        "table": table,
+        "selected": json.loads(f"[{','.join(chosen.splitlines())}]"),
+        "metrics": metrics,
+    }
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ async def sample(backend, order: str, hint: str | None) -> tuple[Episode, optima
     scenario = optima_envs.scenario("twohop-asym", split="train", order=order, max_turns=6)
     policy = LLMPolicy(backend, Sampling(0.7, 1.0, 12), hint=hint)
     job = Job(7, info={"format": "arrows"} if hint else {})
-    return [episode async for episode in Rollouts(scenario, policy).stream([job])][0], scenario
+    return await anext(Rollouts(scenario, policy).stream([job])), scenario
 
 
 @pytest.mark.parametrize("order", ["alternating", "simultaneous"])

@@ -42,9 +42,7 @@ def test_degenerate_groups() -> None:
 
 
 @given(
-    st.dictionaries(
-        st.text(max_size=3), st.lists(st.none() | st.floats(-3, 3), min_size=1, max_size=4), max_size=12
-    ),
+    st.dictionaries(st.text(max_size=3), st.lists(st.none() | st.floats(-3, 3), min_size=1, max_size=4), max_size=12),
     st.floats(-3, 3),
     st.floats(0.01, 1),
     st.sampled_from(["threshold-first", "share-first"]),
