@@ -38,16 +38,17 @@ class AsymmetricQA(RoundRobin):
         )
 
     def agreed(self, turns: Turns, newest: int) -> str | None:
-        fresh = {turn.agent: answer for turn in turns[-newest:] if (answer := self.stated(turn)) is not None}
-        if not fresh:  # only a newly stated answer can complete an agreement
-            return None
-        latest = {agent: normalise(answer) for agent, answer in fresh.items()}
-        for turn in reversed(turns[:-newest]):
+        latest: dict[str, str] = {}  # newest statement first
+        for back, turn in enumerate(reversed(turns)):
+            if back == newest and not latest:  # only a newly stated answer can complete an agreement
+                return None
             if turn.agent not in latest and (answer := self.stated(turn)) is not None:
-                latest[turn.agent] = normalise(answer)
+                latest[turn.agent] = answer
                 if len(latest) == len(self.agents):
                     break
-        for agent in reversed(fresh):
-            if any(other != agent and latest[other] == latest[agent] for other in latest):
-                return fresh[agent]
-        return None
+        if len(latest) < 2:
+            return None
+        forms = [normalise(answer) for answer in latest.values()]
+        return next(
+            (answer for answer, form in zip(latest.values(), forms, strict=True) if forms.count(form) > 1), None
+        )

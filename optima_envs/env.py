@@ -33,7 +33,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
     """One dialogue at a time.
 
     Observation, a dict: ``instructions``, ``question``, ``private`` (this agent's context), ``dialogue`` (a tuple of
-    ``{"speaker", "text"}``), ``speaking`` (1: its action counts now), ``turn``, ``turns_left`` and ``tokens_left``
+    (speaker, text) pairs), ``speaking`` (1: its action counts now), ``turn``, ``turns_left`` and ``tokens_left``
     (-1: no budget). Infos of the last step also hold ``stop``, ``answer``, ``score``, ``correct`` and ``tokens``.
 
     ``counter``: ``"words"``, another name in ``tokens.COUNTERS`` or a function. ``render_mode``: None, ``"ansi"``
@@ -160,19 +160,25 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         return draw(self.instance, self.turns, self.outcome)
 
     def _observe(self) -> tuple[dict[str, Observation], Infos]:
+        inst, turns, speakers, look = self.instance, self.turns, self.speakers, self.rules.view
         observations, infos = {}, {}
+        heard, dialogue = None, ()
         for agent in self.agents:
-            view = self.rules.view(self.instance, self.turns, agent)  # type: ignore[arg-type]
-            speaking = agent in self.speakers
+            view = look(inst, turns, agent)  # type: ignore[arg-type]
+            if view.dialogue is not heard:  # usually all agents have heard the same
+                heard = view.dialogue
+                dialogue = tuple([(said.agent, said.text) for said in heard])
+            speaking = agent in speakers
+            left = view.tokens_left
             observations[agent] = {
                 "instructions": view.instructions,
                 "question": view.question,
                 "private": view.private,
-                "dialogue": tuple([{"speaker": said.agent, "text": said.text} for said in view.dialogue]),
+                "dialogue": dialogue,
                 "speaking": int(speaking),
                 "turn": view.turn,
                 "turns_left": view.turns_left,
-                "tokens_left": -1 if view.tokens_left is None else view.tokens_left,
+                "tokens_left": -1 if left is None else left,
             }
             infos[agent] = {"speaking": speaking, "ignored": self._ignored[agent]}
         return observations, infos

@@ -88,7 +88,7 @@ class RoundRobin:
             self._dialogue(turns),
             len(turns),
             max(0, self.max_turns - len(turns)),
-            tokens_left(turns, self.token_budget),
+            None if self.token_budget is None else tokens_left(turns, self.token_budget),
             self.answer_format,
         )
 

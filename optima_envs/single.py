@@ -82,8 +82,8 @@ class SingleSeat(gymnasium.Env[dict[str, Any], str]):
 
 def recite(observation: dict[str, Any]) -> str:
     """The default partner: agrees with the answer it heard last, and until there is one tells its facts."""
-    for said in reversed(observation["dialogue"]):
+    for _, text in reversed(observation["dialogue"]):
         for form, shape in STATE.items():
-            if (answer := extract(said["text"], form)) is not None:
+            if (answer := extract(text, form)) is not None:
                 return shape.replace("answer", answer)
     return observation["private"] or "Please go on."

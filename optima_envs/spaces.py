@@ -43,13 +43,12 @@ class Utterance(spaces.Text):
 
 def observation_space(max_turns: int, token_budget: int | None, max_chars: int = MAX_CHARS) -> spaces.Dict:
     """What an agent sees of a dialogue; the keys are explained in ``env.DialogueEnv``."""
-    text = Utterance(max_chars)
     return spaces.Dict(
         {
             "instructions": Utterance(max_chars),
             "question": Utterance(1 << 30),
             "private": Utterance(1 << 30),
-            "dialogue": spaces.Sequence(spaces.Dict({"speaker": Utterance(256), "text": text})),
+            "dialogue": spaces.Sequence(spaces.Tuple((Utterance(256), Utterance(max_chars)))),
             "speaking": spaces.Discrete(2),
             "turn": spaces.Discrete(1 << 31),
             "turns_left": spaces.Discrete(max_turns + 1),

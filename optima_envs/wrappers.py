@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
@@ -16,7 +16,15 @@ from .rewards import Reward, budget_share
 from .tokens import cut
 
 
-class OrderEnforcing(BaseParallelWrapper):
+class Wrapper(BaseParallelWrapper):
+    """PettingZoo's base finds ``agents`` by a failed look-up in every layer at every step; this one asks directly."""
+
+    @property
+    def agents(self) -> list[str]:  # type: ignore[override]
+        return self.env.agents
+
+
+class OrderEnforcing(Wrapper):
     """RuntimeError, with what to do, for calls out of order: any call before ``reset``, a step after the end."""
 
     def __init__(self, env: ParallelEnv) -> None:
@@ -27,12 +35,12 @@ class OrderEnforcing(BaseParallelWrapper):
         self._begun = True
         return self.env.reset(seed=seed, options=options)
 
-    def step(self, actions: Mapping[str, Any]):
+    def step(self, actions: dict[str, Any]):
         if not self._begun:
             raise RuntimeError("step() before reset(): call reset() to start an episode")
         if not self.env.agents:
             raise RuntimeError("step() after the end of the episode: call reset() to start another")
-        return self.env.step(cast("dict[str, Any]", actions))
+        return self.env.step(actions)
 
     def render(self):
         if not self._begun:
@@ -40,7 +48,7 @@ class OrderEnforcing(BaseParallelWrapper):
         return self.env.render()
 
 
-class TokenBudget(BaseParallelWrapper):
+class TokenBudget(Wrapper):
     """Cuts utterances so that a dialogue never holds more than ``budget`` tokens, by the environment's own counter.
 
     Rules with a ``token_budget`` end the dialogue once it is spent, but only after the turn that overspends it.
@@ -50,7 +58,7 @@ class TokenBudget(BaseParallelWrapper):
         super().__init__(env)
         self.budget = budget
 
-    def step(self, actions: Mapping[str, Any]):
+    def step(self, actions: dict[str, Any]):
         talk: DialogueEnv = self.unwrapped  # type: ignore[assignment]
         left = self.budget - sum(turn.tokens for turn in talk.turns)
         kept = dict(actions)
@@ -61,7 +69,7 @@ class TokenBudget(BaseParallelWrapper):
         return self.env.step(kept)
 
 
-class RewardTerms(BaseParallelWrapper):
+class RewardTerms(Wrapper):
     """Rewards every agent at the end with a weighted sum of terms (see rewards.py) instead of the bare score.
 
     An environment knows no sibling dialogues, so the ``tokens`` term is measured against ``token_budget`` here. Final
@@ -76,8 +84,8 @@ class RewardTerms(BaseParallelWrapper):
             )
         self.reward = Reward(weights, {"tokens": budget_share(token_budget)} if token_budget is not None else {})
 
-    def step(self, actions: Mapping[str, Any]):
-        observations, rewards, terminations, truncations, infos = self.env.step(cast("dict[str, Any]", actions))
+    def step(self, actions: dict[str, Any]):
+        observations, rewards, terminations, truncations, infos = self.env.step(actions)
         if not self.env.agents:
             (breakdown,) = self.reward.now([self.unwrapped.episode()])  # type: ignore[attr-defined]
             rewards = dict.fromkeys(rewards, breakdown.total)
@@ -86,7 +94,7 @@ class RewardTerms(BaseParallelWrapper):
         return observations, rewards, terminations, truncations, infos
 
 
-class EpisodeRecord(BaseParallelWrapper):
+class EpisodeRecord(Wrapper):
     """Keeps the last finished episode in ``last`` and hands it to ``sink``; final infos gain Gymnasium's ``episode``:
     ``r`` (return), ``l`` (turns) and ``t`` (seconds since the reset).
 
@@ -99,14 +107,15 @@ class EpisodeRecord(BaseParallelWrapper):
         self.last: Episode | None = None
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None):
-        self._start, self._returns = time.perf_counter(), {}
+        self._start, self._returns = time.perf_counter(), dict.fromkeys(self.env.possible_agents, 0.0)
         return self.env.reset(seed=seed, options=options)
 
-    def step(self, actions: Mapping[str, Any]):
-        result = self.env.step(cast("dict[str, Any]", actions))
+    def step(self, actions: dict[str, Any]):
+        result = self.env.step(actions)
         _, rewards, _, _, infos = result
         for agent, reward in rewards.items():
-            self._returns[agent] = self._returns.get(agent, 0.0) + reward
+            if reward:
+                self._returns[agent] += reward
         if not self.env.agents:
             episode: Episode = self.unwrapped.episode()  # type: ignore[attr-defined]
             seconds = time.perf_counter() - self._start

@@ -1,4 +1,5 @@
-"""What an environment costs without any model: reset and a scripted dialogue of 8 turns of 30 words.
+"""What an environment costs without any model: reset and a scripted dialogue of 8 turns of 30 words; the last two state
+(different) answers.
 
     python -m benchmarks.speed.env_steps [--json FILE] [--seconds 2] [--rounds 5]
 
@@ -30,7 +31,8 @@ from .timing import Figure, Rate, compare, figure, rate, write_json
 
 TURNS, WORDS, RESETS, PATIENCE = 8, 30, 10_000, 30.0
 BARE, DEFAULT, FLAT = 50_000, 25_000, 0.8
-TEXTS = [" ".join(f"word{turn}x{i}" for i in range(WORDS - 1)) + f" <A>guess {turn}</A>" for turn in range(TURNS)]
+TEXTS = [" ".join(f"word{turn}x{i}" for i in range(WORDS - 1)) for turn in range(TURNS)]
+TEXTS = [f"{text} <A>guess{turn}</A>" if turn >= TURNS - 2 else f"{text} then" for turn, text in enumerate(TEXTS)]
 
 
 class Prepared(list[Instance]):
