@@ -113,6 +113,8 @@ def _lines(lines: Iterator[str]) -> Iterator[Any]:
 def _json(env: str, path: Path) -> Rows:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise
     except (ValueError, RecursionError) as err:
         hint = "; one object a line belongs in a .jsonl file" if "Extra data" in str(err) else ""
         raise DataError(f"{env}: {path} is not JSON ({err}){hint}") from None

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from ..records import Instance
@@ -97,12 +98,19 @@ def _unquote(question: str) -> str:
 def _columns(value: Any, *names: str) -> list[tuple[str, ...]]:
     """The texts of a struct of lists (hub) or a list of structs (authors); missing ones are empty."""
     if isinstance(value, Mapping):
-        columns = [next((value[key] for key in (name, name.title()) if value.get(key)), []) for name in names]
-        length = max(map(len, columns))
-        return [tuple(str(column[i] or "") if i < len(column) else "" for column in columns) for i in range(length)]
-    if isinstance(value, list):
-        return [tuple(str(item.get(name, item.get(name.title())) or "") for name in names) for item in value]
-    return []
+        columns = [value.get(name) or [] for name in names]
+        if not all(isinstance(column, list) for column in columns):
+            raise RowError(f"one of {', '.join(map(repr, names))} is not a list")
+        return [tuple(map(_text, texts)) for texts in zip_longest(*columns)]
+    if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        return [tuple(_text(item.get(name, item.get(name.title()))) for name in names) for item in value]
+    if value is None:
+        return []
+    raise RowError("'search_results' or 'entity_pages' holds neither a struct of lists nor a list of structs")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _snippets(value: Any) -> list[Paragraph]:

@@ -1,4 +1,4 @@
-"""Metrics against hand-made tables: what is right in another guise, and near misses that are worth 0 or a stated fraction."""
+"""Metrics against hand-made tables: what is right in another guise, and near misses worth 0 or a stated fraction."""
 
 from __future__ import annotations
 

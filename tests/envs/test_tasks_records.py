@@ -111,8 +111,8 @@ def test_halves_hold_each_paragraph_once_and_gold_on_both_sides(env: str, path: 
 
 
 def all_evidence(inst: Instance, agents: set[str]) -> bool:
-    """Whether these agents' halves together hold what supports the answer: the annotated paragraphs; every option, so that
-    one can be chosen and the others ruled out; or any alias word for word."""
+    """Whether these agents' halves together hold what supports the answer: the annotated paragraphs; or every option,
+    so that one can be chosen and the others ruled out; or any alias word for word."""
     if "gold" in inst.meta:
         return all(agent in agents for agent, titles in inst.meta["gold"].items() if titles)
     text = "\n".join(inst.private[agent] for agent in agents).lower()
