@@ -53,6 +53,12 @@ class Scenario:
         tell = getattr(self.task, "supported", None)
         return None if tell is None else tell(inst, turns)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # registered metrics may hold functions that cannot be pickled, and are known by name anyway
+        name = self.metric.name
+        known = name in METRICS and METRICS[name] is self.metric
+        return _rebuild, (self.id, self.rules, self.task, name if known else self.metric)
+
     def index_of(self, id: str) -> int:  # noqa: A002
         """The index of an instance. Raises KeyError when no instance has that id."""
         find = getattr(self.task, "find", None)
@@ -62,6 +68,10 @@ class Scenario:
             if self.task[index].id == id:
                 return index
         raise KeyError(f"{self.id} ({self.task.split}) has no instance {id!r}")
+
+
+def _rebuild(id: str, rules: Rules, task: Task, metric: str | Metric) -> Scenario:  # noqa: A002
+    return Scenario(id, rules, task, METRICS[metric] if isinstance(metric, str) else metric)
 
 
 def scenario(

@@ -4,7 +4,7 @@
     python -m benchmarks.speed.env_steps [--json FILE] [--seconds 2] [--rounds 5]
 
 Ours makes observations for both agents, counts tokens, looks for answers and scores the end; instances are prepared
-beforehand, as TextArena's facts are. TextArena (pip install textarena==0.7.4) is measured in the same run when installed.
+beforehand, as TextArena's facts are. TextArena (pip install textarena==0.7.4) is measured in the same run if installed.
 Rates are per CPU second on one core.
 """
 

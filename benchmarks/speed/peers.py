@@ -20,7 +20,7 @@ def textarena_raw(texts: Sequence[str]) -> Callable[[], int]:
 
 
 def textarena_default(texts: Sequence[str]) -> Callable[[], int]:
-    """The same with its default observation wrapper. The wrapper keeps all former episodes (see ``textarena_reused``), so
+    """The same with its default observation wrapper. The wrapper keeps all former episodes (``textarena_reused``), so
     every episode gets a new one: how a careful user runs it, and the cheapest correct way."""
     from textarena.wrappers import LLMObservationWrapper
 

@@ -1,0 +1,42 @@
+"""What the environment tests share: every environment that loads without a download, and a tiny task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optima_envs.records import Instance, Turn
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+WORLDS = ("twohop-asym", "arith-debate")
+FILES = {
+    "hotpotqa-asym": "hotpot_qa/test.parquet",
+    "2wmh-asym": "2wikimultihopqa/test.parquet",
+    "triviaqa-asym": "trivia_qa/test.parquet",
+    "cbt-asym": "cbt/test.parquet",
+    "gsm8k-debate": "gsm8k/test.jsonl",
+    "math-debate": "math/test.parquet",
+    "arc-debate": "arc_challenge/test.parquet",
+    "mmlu-debate": "mmlu/test.parquet",
+}
+
+
+class Tiny:
+    """Three questions, each agent with one private word."""
+
+    name = "tiny"
+
+    def __init__(self, split: str = "test", size: int = 3, agents: tuple[str, ...] = ("Alice", "Bob")) -> None:
+        self.split, self.size, self.agents = split, size, agents
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Instance:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        private = {agent: f"word-{agent}-{index}" for agent in self.agents}
+        return Instance(f"tiny-{index}", f"question {index}?", (f"answer {index}",), private)
+
+
+def turns(*said: tuple[str, str], tokens: int = 1) -> tuple[Turn, ...]:
+    return tuple(Turn(agent, text, tokens) for agent, text in said)
