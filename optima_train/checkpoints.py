@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def folder_of(model: str) -> str:
     """Where transformers finds ``model``: ``tiny`` is a folder of this distribution."""
-    from optima_agents.backends.transformers_local import TINY
+    from optima_agents.backends.loading import resolve
 
-    return str(TINY) if model == "tiny" else model
+    return resolve(model)
 
 
 def load_model(ref: ModelRef, precision: str, lora: LoraConfig | None) -> Any:

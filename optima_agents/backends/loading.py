@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+TINY = Path(__file__).parents[1] / "tiny"
+
+
+def resolve(model: str) -> str:
+    """The folder or hub name behind a model's name: ``tiny`` (or nothing) is the model this package carries."""
+    return str(TINY) if model in ("", "tiny") else model
+
 
 def load_tokenizer(source: str) -> Any:
     from transformers import AutoTokenizer

@@ -6,16 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import BackendError, Completion, ContextOverflow, Message, Request
 from .batching import Batcher
+from .loading import resolve
 
 if TYPE_CHECKING:
     from .likelihood import Pair
 
-TINY = Path(__file__).parents[1] / "tiny"
 GIB = 1 << 30
 
 
@@ -48,7 +47,7 @@ class TransformersBackend:
         from .loading import load_model, load_tokenizer, stop_ids, window
         from .templates import ChatTokenizer
 
-        source = str(TINY) if model in ("", "tiny") else model
+        source = resolve(model)
         self.name = model or "tiny"
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         tokenizer = load_tokenizer(source)
@@ -60,7 +59,7 @@ class TransformersBackend:
         lock = threading.Lock()
         self._decoder = Decoder(
             self.model,
-            lambda ids: tokenizer.decode(ids, skip_special_tokens=True),
+            self.chat.decode,
             stop_ids(self.model, tokenizer, self.chat.end_of_turn),
             self.window,
             max_batch=max_batch,

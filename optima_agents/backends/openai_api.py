@@ -1,0 +1,237 @@
+"""OpenAI-compatible servers: ``openai:BASE_URL`` or ``openai:BASE_URL#MODEL``, over the official client.
+
+Retries, their growing pauses and ``Retry-After`` are the client's. A vLLM server is recognised by its model list;
+it is asked for token ids and log-probabilities too. Keys come from the environment and leave in the header only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urldefrag, urlsplit
+
+from .base import BackendError, Completion, ContextOverflow, EngineDead, Message, Request
+from .openai_reading import Served, read_completion, read_models, read_prompt_logprobs
+from .own_loop import OwnLoop
+
+OVERFLOW = re.compile(r"context.?(length|window)|max_model_len|maximum model length|too many tokens", re.IGNORECASE)
+
+
+def open_server(address: str, *, tokenizer: str | None = None, **options: Any) -> OpenAIBackend:
+    """The backend for ``BASE_URL[#MODEL]``; with ``tokenizer`` (a folder, a hub name or ``tiny``) a TokenServer."""
+    return TokenServer(address, tokenizer, **options) if tokenizer else OpenAIBackend(address, **options)
+
+
+class OpenAIBackend:
+    """Messages go to ``/chat/completions``, ``prompt_ids`` to ``/completions``.
+
+    Without ``#MODEL`` the server's only model is used. An ``adapter`` is sent as the model's name, as vLLM wants it.
+    ``key_env`` names the environment variable with the key. A request is tried ``retries`` times more after a lost
+    connection, a timeout (``timeout_s`` seconds without a byte), 408, 409, 429 or 5xx; at most ``connections``
+    requests are under way at once.
+
+    The server tokenises the chat: text that looks like a control token becomes one there. Use a TokenServer where
+    that matters. Raises ValueError for an address that is no URL or carries a password.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        key_env: str = "OPENAI_API_KEY",
+        retries: int = 4,
+        timeout_s: float = 300.0,
+        connections: int = 256,
+    ) -> None:
+        base, model = urldefrag(address)
+        parts = urlsplit(base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("an openai backend needs a base URL, such as openai:http://localhost:8000/v1")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError(f"no password in the URL of {parts.hostname}, please: put the key into ${key_env}")
+        self.base, self.model = base, model or None
+        self.key_env, self.retries, self.timeout_s = key_env, retries, timeout_s
+        self._key = os.environ.get(key_env, "").strip()
+        self._own = OwnLoop("openai")
+        self._slots = asyncio.Semaphore(connections)
+        self._client: Any = None
+        self._served: asyncio.Task[Served] | None = None
+
+    async def complete(self, request: Request) -> Completion:
+        """Raises ContextOverflow, BackendError for a request that failed, EngineDead when no request can succeed."""
+        return await self._own.run(self._complete(request))
+
+    async def aclose(self) -> None:
+        """Close the connections; later requests raise EngineDead."""
+        if self._client is not None:
+            await self._own.run(self._client.close())
+            self._client = None
+        await asyncio.to_thread(self._own.close)
+
+    async def _complete(self, request: Request) -> Completion:
+        served = await self._model()
+        sampling = request.sampling
+        # OpenAI's own newer models only know the second name, most other servers only the first
+        limit = "max_completion_tokens" if "api.openai.com" in self.base else "max_tokens"
+        body: dict[str, Any] = {
+            "model": request.adapter or served.model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": request.seed,
+            limit: sampling.max_tokens,
+        }
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        chat = request.prompt_ids is None
+        if served.vllm:
+            body |= {"return_token_ids": True, "logprobs": True if chat else 0, **self._vllm_options()}
+        if chat:
+            body["messages"] = [dict(message) for message in request.messages]
+            return read_completion(await self._post("/chat/completions", body))
+        body["prompt"] = list(request.prompt_ids or ())
+        return read_completion(await self._post("/completions", body))
+
+    def _vllm_options(self) -> dict[str, Any]:
+        return {}
+
+    async def _model(self) -> Served:
+        """The served model, asked for once; callers that come meanwhile wait for the same answer."""
+        if self._served is None:
+            self._served = asyncio.create_task(self._ask_models())
+        try:
+            return await asyncio.shield(self._served)
+        except BackendError:
+            self._served = None  # the next caller asks again
+            raise
+
+    async def _ask_models(self) -> Served:
+        try:
+            listed = await self._call("GET", "/models", None)
+        except EngineDead as err:
+            if not self.model or "HTTP 404" not in str(err):
+                raise
+            listed = None  # a proxy that offers completions only
+        return read_models(listed, self.model, self.base)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        return await self._call("POST", path, body)
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        """The JSON of the answer (a str if it is none). The chain of causes is cut: it holds the request's headers."""
+        import openai
+
+        try:
+            async with self._slots:
+                client = self._opened()
+                if method == "GET":
+                    return await client.get(path, cast_to=object)
+                return await client.post(path, cast_to=object, body=body)
+        except openai.APIStatusError as err:
+            raise self._refusal(err) from None
+        except openai.APIConnectionError as err:
+            raise self._lost(err) from None
+        except ValueError as err:  # JSON that ends in the middle
+            raise BackendError(f"{self.base}: the answer is no JSON: {type(err).__name__}: {err}") from None
+
+    def _opened(self) -> Any:
+        if self._client is None:
+            import openai
+
+            # the aiohttp transport: the default one slows down at hundreds of connections
+            self._client = openai.AsyncOpenAI(
+                base_url=self.base,
+                api_key=self._key or "none",
+                max_retries=self.retries,
+                timeout=openai.Timeout(self.timeout_s, connect=min(10.0, self.timeout_s), pool=None),
+                http_client=openai.DefaultAioHttpClient(),
+            )
+        return self._client
+
+    def _lost(self, err: BaseException) -> Exception:
+        """No answer. The client's own names do not tell a refused connection from a late answer; aiohttp's do."""
+        import aiohttp
+
+        while err.__cause__ is not None:
+            err = err.__cause__
+            if isinstance(err, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+                return EngineDead(f"{self.base} cannot be reached: {self._clean(str(err))}, {self._tries()}")
+        if isinstance(err, TimeoutError):
+            return BackendError(f"{self.base}: nothing came for {self.timeout_s:g} s, {self._tries()}")
+        return BackendError(f"{self.base}: {type(err).__name__}: {self._clean(str(err))}, {self._tries()}")
+
+    def _refusal(self, err: Any) -> Exception:
+        code, status = getattr(err, "code", None), err.status_code
+        text = f"{self.base}: HTTP {status}: {self._clean(' '.join(str(err.message).split()))[:500]}"
+        if status in (400, 413, 422) and (code == "context_length_exceeded" or OVERFLOW.search(text)):
+            return ContextOverflow(text)
+        if status in (401, 403):
+            return EngineDead(f"{text} (the key is taken from ${self.key_env})")
+        if status == 404 or code == "insufficient_quota":
+            return EngineDead(text)
+        return BackendError(f"{text}, {self._tries()}" if status in (408, 409, 429) or status >= 500 else text)
+
+    def _tries(self) -> str:
+        return f"tried {self.retries + 1} times"
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+class TokenServer(OpenAIBackend):
+    """A server that takes token ids, with the model's tokenizer on this side.
+
+    Prompts are rendered here as for local models, so text never becomes a control token. ``logprobs`` needs vLLM.
+    """
+
+    def __init__(self, address: str, tokenizer: str, **options: Any) -> None:
+        from .loading import load_tokenizer, resolve
+        from .templates import ChatTokenizer
+
+        super().__init__(address, **options)
+        self.chat = ChatTokenizer(load_tokenizer(resolve(tokenizer)))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain text; what looks like a special token stays text."""
+        return self.chat.encode(text)
+
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        """Prompt ids of the messages; see ``templates.ChatTokenizer``."""
+        return self.chat.render(messages)
+
+    async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
+        """Log-probability (nats) of each completion token after the prompt. Raises BackendError if the server is not
+        vLLM, the prompt is empty, or both together do not leave room for one token more in the window."""
+        if not prompt_ids:
+            raise BackendError("a prompt is needed")
+        return await self._own.run(self._score(list(prompt_ids) + list(completion_ids), len(prompt_ids)))
+
+    async def _score(self, ids: list[int], first: int) -> list[float]:
+        served = await self._model()
+        body = {"model": served.model, "prompt": ids, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
+        return read_prompt_logprobs(await self._post("/completions", body), ids, first)
+
+    async def _complete(self, request: Request) -> Completion:
+        if request.prompt_ids is None:
+            try:
+                request = replace(request, prompt_ids=tuple(self.chat.render(request.messages)))
+            except ValueError as err:
+                raise BackendError(str(err)) from None
+        prompt, window = len(request.prompt_ids or ()), (await self._model()).window
+        if window is not None:
+            if prompt >= window:
+                raise ContextOverflow(f"the prompt has {prompt} tokens, the window of {self.base} {window}")
+            room = min(request.sampling.max_tokens, window - prompt)
+            request = replace(request, sampling=replace(request.sampling, max_tokens=room))
+        done = await super()._complete(request)
+        if done.ids is None or request.sampling.stop:
+            return replace(done, prompt_ids=request.prompt_ids)
+        # decoded here, as for local models: servers differ in how they treat a leading space
+        return replace(done, prompt_ids=request.prompt_ids, text=self.chat.decode(done.ids))
+
+    def _vllm_options(self) -> dict[str, Any]:
+        end = self.chat.end_of_turn
+        return {} if end is None else {"stop_token_ids": [end]}
