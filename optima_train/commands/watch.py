@@ -44,7 +44,7 @@ class Watch:
         self._bars.stop()
 
     def __call__(self, event: Progress) -> None:
-        place = f"[{event.index}/{event.steps}]" if event.steps else ""
+        place = f"[{event.index + 1}/{event.steps}]" if event.steps else ""
         if event.kind in ("begin", "step"):
             self._bars.update(
                 self._task,
