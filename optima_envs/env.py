@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
@@ -60,7 +60,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         budget = getattr(self.rules, "token_budget", None)
         self._seen = {a: observation_space(self.rules.max_turns, budget, max_chars) for a in self.rules.agents}
         self._spoken = {agent: Utterance(max_chars) for agent in self.rules.agents}
-        self._rng, self._seed = np.random.default_rng(), 0
+        self._rng, self._seed = random.Random(), 0
         self.instance: Instance | None = None
         self.turns: tuple[Turn, ...] = ()
         self.outcome: Outcome | None = None
@@ -82,9 +82,9 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         """
         if seed is not None:
             self._seed = seed
-            self._rng = np.random.default_rng(seed)
+            self._rng = random.Random(seed)
         # drawn even when options pick the instance, so that the stream goes on the same either way
-        index = int(self._rng.integers(len(self.scenario.task)))
+        index = self._rng.randrange(len(self.scenario.task))
         if options and ("index" in options or "id" in options):
             index = int(options["index"]) if "index" in options else self.scenario.index_of(options["id"])
         self.instance = self.scenario.task[index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, get_args
 
 from .parsing import extract
@@ -12,6 +13,7 @@ from .rules import Order, Turns, next_speakers, said, tokens_left
 
 STATE = {"tag": "<A>answer</A>", "boxed": "\\boxed{answer}"}
 MARK = {"tag": "<", "boxed": "\\boxed"}  # text without it holds no answer, so most turns need no parsing
+_extract = lru_cache(maxsize=128)(extract)  # the same turn is looked at again at every later turn
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class RoundRobin:
         """The answer stated in ``turn``; None when there is none or its speaker is not entitled to give one."""
         if MARK[self.answer_format] not in turn.text or not self.entitled(turn.agent):
             return None
-        return extract(turn.text, self.answer_format)
+        return _extract(turn.text, self.answer_format)
 
     def last_answer(self, turns: Turns) -> str | None:
         """The answer stated last, or None: the final answer of a dialogue that ran into a limit."""
