@@ -34,7 +34,7 @@ FORMATS: dict[str, str] = {
     "lists": "Write bracketed lists such as [name, relation, value].",
     "symbols": "Use symbols for words: = is, ? unknown, ! certain.",
 }
-TINY = ("bare", "arrows", "keyvalue", "telegram", "json", "notes")
+TINY = ("bare", "arrows", "keyvalue", "telegram", "notes", "slots")
 
 
 def format_pool(names: Iterable[str] | None = None) -> dict[str, str]:

@@ -37,7 +37,7 @@ class Policy(Protocol):
 def seats(policies: Policy | Mapping[str, Policy], agents: tuple[str, ...]) -> dict[str, Policy]:
     """One policy per agent. Raises ValueError naming agents without a policy, or names that are no agent."""
     if not isinstance(policies, Mapping):
-        return {agent: policies for agent in agents}
+        return dict.fromkeys(agents, policies)
     missing = [agent for agent in agents if agent not in policies]
     extra = [name for name in policies if name not in agents]
     if missing or extra:

@@ -9,7 +9,9 @@ def _join(heads: str, tails: str) -> tuple[str, ...]:
 
 
 PEOPLE = _join("Mi Ta Lo Ke Sa Ru Vi No Da Fe", "ra len vin dor mis kan bel ton sha rik lia que")
-FAMILIES = _join("Har Bren Cald Dun Fal Gor Kest Lind Mor Pell", "ford wick ston by mere ley croft den gate shaw worth ham")
+FAMILIES = _join(
+    "Har Bren Cald Dun Fal Gor Kest Lind Mor Pell", "ford wick ston by mere ley croft den gate shaw worth ham"
+)
 
 # person -> family: the links of a chain
 LINKS = ("mentor", "rival", "neighbour", "cousin", "tailor", "doctor", "landlord", "partner")

@@ -20,6 +20,8 @@ from ..records import Instance, Turn
 from .names import FAMILIES, LINKS, PEOPLE, VALUES
 
 SPLITS = ("train", "validation", "test")
+PERSON = {name: i for i, name in enumerate(PEOPLE)}
+FAMILY = {name: i for i, name in enumerate(FAMILIES)}
 Fact = tuple[str, str, str]  # relation, subject, object
 
 
@@ -81,18 +83,14 @@ class TwoHop:
         values = rng.sample(VALUES[last], count)
         chains = []
         for k in range(count):
-            nodes = [people[k], *families[k :: count], values[k]]
+            nodes = [people[k], *families[k::count], values[k]]
             chains.append([(rel, nodes[i], nodes[i + 1]) for i, rel in enumerate([*links, last])])
         return chains
 
     @staticmethod
-    def supported(inst: Instance, turns: Sequence[Turn]) -> bool:
-        """Whether the final answer's first statement could be derived: every gold fact had been read or said by then.
-
-        A fact counts as said when another agent named its object, and as read by the agent who holds it.
-        An answer that is not the gold, or is stated by nobody, is unsupported.
-        """
-        return first_support(inst, turns)
+    def supported(inst: Instance, turns: Sequence[Turn]) -> bool | None:
+        """False if the final answer was a guess: when it was first stated, nothing read or said led to it. See ``support``."""
+        return support(inst, turns)
 
 
 def sentence(fact: Fact) -> str:
@@ -113,20 +111,34 @@ def deal(rng: random.Random, chains: list[list[Fact]], agents: Sequence[str]) ->
     return held
 
 
-def first_support(inst: Instance, turns: Sequence[Turn]) -> bool:
-    """See ``TwoHop.supported``."""
-    gold = normalise(inst.answers[0])
-    said: set[str] = set()
-    for turn in turns:
-        stated = extract(turn.text, "tag")
-        if stated is not None and normalise(stated) == gold:
-            facts = zip(inst.meta["gold"], inst.meta["holders"], strict=True)
-            return all(holder == turn.agent or normalise(fact[2]) in said for fact, holder in facts)
-        said.update(normalise(turn.text).split())
-    return False
+def support(inst: Instance, turns: Sequence[Turn]) -> bool | None:
+    """Whether the question's subject led to the final answer for whoever stated it first; None without an answer.
+
+    What an agent can reach: the subject, every name a partner has said, and, by its own facts, all that follows from
+    those. Right or wrong does not matter here: a misread fact is an error, not a guess.
+    """
+    stated = [extract(turn.text, "tag") for turn in turns]
+    answers = [normalise(answer) for answer in stated if answer is not None]
+    if not answers:
+        return None
+    first = next(i for i, answer in enumerate(stated) if answer is not None and normalise(answer) == answers[-1])
+    agent = turns[first].agent
+    facts = [_words(line) for line in inst.private.get(agent, "").splitlines()]
+    reached = {inst.question.rstrip("?").split()[-1].lower()}
+    for turn in turns[:first]:
+        if turn.agent != agent:
+            reached.update(_words(turn.text))
+    for _ in range(len(inst.meta["gold"])):
+        reached.update(fact[-1] for fact in facts if fact[3] in reached)
+    return answers[-1] in reached
+
+
+def _words(text: str) -> list[str]:
+    """Lower-case words without punctuation; a fact reads the, relation, of, subject, is, object."""
+    return "".join(c if c.isalnum() else " " for c in text.lower()).split()
 
 
 def _split_of(person: str, family: str) -> str:
     """The (subject, first link) pair alone decides the split, so no chain can be in two of them."""
-    slot = (PEOPLE.index(person) + FAMILIES.index(family)) % 10
+    slot = (PERSON[person] + FAMILY[family]) % 10
     return {0: "test", 1: "validation"}.get(slot, "train")
