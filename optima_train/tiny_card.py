@@ -11,7 +11,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-WORLDS = {"twohop-asym": ("bare", "arrows", "keyvalue", "telegram", "notes", "slots"), "arith-debate": ("math", "telegram", "bare")}
+WORLDS = {
+    "twohop-asym": ("bare", "arrows", "keyvalue", "telegram", "notes", "slots"),
+    "arith-debate": ("math", "telegram", "bare"),
+}
 TEMPERATURES = (0.0, 0.7)
 
 CARD = """# tiny: the embedded model

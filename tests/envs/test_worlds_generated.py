@@ -60,7 +60,8 @@ def test_either_half_fits_other_answers_just_as_well() -> None:
 
 def test_splits_share_no_chain_and_items_depend_on_their_index_alone() -> None:
     chains = {
-        split: {tuple(TwoHop(split)[i].meta["gold"][0][1:]) for i in range(400)} for split in ("train", "validation", "test")
+        split: {tuple(TwoHop(split)[i].meta["gold"][0][1:]) for i in range(400)}
+        for split in ("train", "validation", "test")
     }
     assert not chains["train"] & chains["test"]
     assert not chains["train"] & chains["validation"]
