@@ -19,15 +19,15 @@ TEMPERATURES = (0.0, 0.7)
 
 CARD = """# tiny: the embedded model
 
-A Llama of {parameters} parameters ({layers} layers, {width} wide, {vocabulary} tokens, window {window}), trained from nothing by
-`python -m optima_train.pretrain` on scripted dialogues of the two worlds' train splits. It exists so that the whole
-generate-rank-select-train loop runs, for real, in minutes on two CPU cores. It knows nothing but these worlds: on text from
-anywhere else it babbles.
+A Llama of {parameters} parameters ({layers} layers, {width} wide, {vocabulary} tokens, window {window}), trained from
+nothing by `python -m optima_train.pretrain` on scripted dialogues of the two worlds' train splits. It exists so that
+the whole generate-rank-select-train loop runs, for real, in minutes on two CPU cores. It knows nothing but these
+worlds: on text from anywhere else it babbles.
 
-**Data.** Generated on the fly: facts to look up, short dialogues in the formats below (called up by a format hint in the system
-prompt), and, without a hint, the long ones untrained teams hold: politeness until the turn limit, answering before asking and
-agreeing with it, leaving out the fact that matters, and some that work. Which of these habits a plain team has depends on
-the topic of its question, firmly enough that greedy decoding shows it.
+**Data.** Generated on the fly: facts to look up, short dialogues in the formats below (called up by a format hint in
+the system prompt), and, without a hint, the long ones untrained teams hold: politeness until the turn limit, answering
+before asking and agreeing with it, leaving out the fact that matters, and some that work. Which of these habits a plain
+team has depends on the topic of its question, firmly enough that greedy decoding shows it.
 
 **Course and cost.** {cost}
 
@@ -35,15 +35,15 @@ the topic of its question, firmly enough that greedy decoding shows it.
 |---|---|---|---|---|---|
 {course}
 
-**Measured** on {instances} validation instances per row by `python -m optima_train.tiny_card`; a dialogue's tokens include
-end-of-turn tokens; guesses are final answers that nothing read or said led to.
+**Measured** on {instances} validation instances per row by `python -m optima_train.tiny_card`; a dialogue's tokens
+include end-of-turn tokens; guesses are final answers that nothing read or said led to.
 
 | world | prompt | temperature | score | tokens | turns | answered | guesses |
 |---|---|---|---|---|---|---|---|
 {scores}
 
-**Limits.** Two-hop questions over six facts per agent and word problems of two steps below 20; the knobs of the worlds go further
-than the model does. Names outside its lists are spelled in pieces and mostly misread. Licence: Apache-2.0.
+**Limits.** Two-hop questions over six facts per agent and word problems of two steps below 20; the knobs of the worlds
+go further than the model does. Names outside its lists are spelled in pieces and mostly misread. Licence: Apache-2.0.
 """
 
 

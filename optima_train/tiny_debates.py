@@ -39,7 +39,7 @@ def debate(inst: Instance, style: str, rng: random.Random) -> Script:
 
 
 def long_debate(inst: Instance, rng: random.Random, firm: float = 0.8, max_turns: int = 10) -> Script:
-    """``work``: right, in long prose; ``skip``: the last step is left out and the critic agrees; ``polite``: no answer."""
+    """``work``: right, in long prose; ``skip``: the last step is left out, the critic agrees; ``polite``: no answer."""
     thing = next(word for word in THINGS if word in inst.question)
     habit = HABITS[thing] if rng.random() < firm else rng.choice(("polite", "skip", "work"))
     solver, critic = "Alice", "Bob"
@@ -58,7 +58,8 @@ def long_debate(inst: Instance, rng: random.Random, firm: float = 0.8, max_turns
     lines, value = steps(inst)
     if habit == "skip":
         lines, value = lines[:-1], int(lines[-2].split()[-1]) if len(lines) > 1 else inst.meta["start"]
-    told = f"I have looked at this step by step, and I can see that {' , '.join(lines)} so my answer is <A> {value} </A> here."
+    seen = f"I have looked at this step by step, and I can see that {' , '.join(lines)}"
+    told = f"{seen} so my answer is <A> {value} </A> here."
     agreed = "I agree with you completely, and I can see no mistake in what you have found."
     return [
         to(solver, rng.choice(OPENERS), rng.choice(SEARCH), told, rng.choice(CLOSERS)),

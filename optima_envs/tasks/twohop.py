@@ -5,7 +5,7 @@
 | agents | 2 by default, n supported; fact ``i`` of a chain never sits with the agent who holds fact ``i - 1`` |
 | instance | ``distractors + 1`` parallel chains over the same relations; the question follows one of them |
 | splits | train, validation, test: disjoint by construction (see ``_split_of``) |
-| why one half is not enough | whoever holds the last fact also holds those of the other chains and cannot tell which is meant; whoever does not hold it never sees the value |
+| why one half is not enough | its holder cannot tell the last fact from other chains'; nobody else sees the value |
 | licence, source | generated; Apache-2.0, this file |
 | history | v0: first version |
 """
@@ -89,7 +89,7 @@ class TwoHop:
 
     @staticmethod
     def supported(inst: Instance, turns: Sequence[Turn]) -> bool | None:
-        """False if the final answer was a guess: when it was first stated, nothing read or said led to it. See ``support``."""
+        """False if the final answer was a guess: nothing read or said led to it when first stated (see ``support``)."""
         return support(inst, turns)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from optima_envs import scenario
@@ -78,7 +80,7 @@ def test_three_agents_play_and_hops_alternate_between_holders() -> None:
     inst = game.task[0]
     assert set(inst.private) == set(game.rules.agents)
     holders = inst.meta["holders"]
-    assert all(a != b for a, b in zip(holders, holders[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(holders))
 
 
 @pytest.mark.parametrize(
