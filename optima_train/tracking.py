@@ -60,14 +60,14 @@ def _tensorboard(config: TrainConfig, directory: Path) -> tuple[Log, Callable[[]
 
 
 def _trackio(config: TrainConfig, directory: Path) -> tuple[Log, Callable[[], None]]:
-    import trackio  # pyright: ignore[reportMissingImports]
+    import trackio
 
     trackio.init(project="optima", name=config.name, config=config.model_dump(mode="json"))
     return lambda numbers, step: trackio.log(dict(numbers), step=step), trackio.finish
 
 
 def _wandb(config: TrainConfig, directory: Path) -> tuple[Log, Callable[[], None]]:
-    import wandb  # pyright: ignore[reportMissingImports]
+    import wandb
 
     mode = "online" if os.environ.get("WANDB_API_KEY") else "offline"  # without a key it would prompt for one
     run = wandb.init(project="optima", name=config.name, dir=str(directory), mode=mode, config=config.model_dump())

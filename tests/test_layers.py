@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +119,16 @@ def test_files_are_small():
 
 def test_no_file_shadows_a_module():
     """A file run directly puts its folder first on the path; a ``types.py`` there would break the standard library."""
-    dependencies = HEAVY | {"numpy", "gymnasium", "pettingzoo", "pydantic", "yaml", "rich", "rapidfuzz", "filelock"}
+    dependencies = HEAVY | {"numpy", "gymnasium", "pettingzoo", "pydantic", "yaml", "rich", "filelock"}
     taken = sys.stdlib_module_names | dependencies
     assert not [str(path.relative_to(ROOT)) for path in FILES if path.stem in taken]
+
+
+def test_every_import_is_declared_and_every_dependency_used():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    core = {re.split(r"[^\w-]", row)[0] for row in project["dependencies"]}
+    extras = {re.split(r"[^\w-]", row)[0] for rows in project["optional-dependencies"].values() for row in rows}
+    used = {name.split(".")[0] for path in FILES for name in imports(path, at_start=False)}
+    used = {"pyyaml" if name == "yaml" else name.replace("_", "-") for name in used - sys.stdlib_module_names}
+    assert not used - core - extras - {layer.replace("_", "-") for layer in LAYERS}
+    assert not core - used

@@ -16,7 +16,6 @@ PACKAGES = {
     "gymnasium": ("gymnasium", "spaces", ""),
     "pettingzoo": ("pettingzoo", "the environment API", ""),
     "pydantic": ("pydantic", "settings", ""),
-    "rapidfuzz": ("rapidfuzz", "edit distances", ""),
     "torch": ("torch", "local models", "hf"),
     "transformers": ("transformers", "local models", "hf"),
     "trl": ("trl", "training", "train"),
