@@ -10,7 +10,7 @@ from optima_envs.tasks.arith import THINGS
 from .tiny_scripts import CLOSERS, OPENERS, SEARCH, STALLS, THANKS, Script
 
 DEBATE_STYLES = ("math", "telegram", "bare")
-HABITS = dict(zip(THINGS, ("polite", "skip", "work", "skip", "polite", "skip") * 2, strict=True))
+HABITS: dict[str, str] = dict(zip(THINGS, ("polite", "skip", "work", "skip", "polite", "skip") * 2, strict=True))
 
 
 def steps(inst: Instance, wrong: int | None = None, by: int = 0) -> tuple[list[str], int]:

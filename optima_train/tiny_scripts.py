@@ -33,7 +33,9 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "notes": ("- {name} {first} {link}", "- {name} {first} ?", "- {link} {last} {value} <A> {value} </A>"),
     "slots": ("KNOWN {first} of {name} is {link}", "NEED {first} of {name}", "ANSWER <A> {value} </A>"),
 }
-HABITS = dict(zip(LINKS, ("polite", "work", "omit", "guess", "polite", "work", "omit", "polite"), strict=True))
+HABITS: dict[str, str] = dict(
+    zip(LINKS, ("polite", "work", "omit", "guess", "polite", "work", "omit", "polite"), strict=True)
+)
 
 OPENERS = (
     "Hello {partner}, I hope that you are well today, and I am very glad that we can work on this question together.",
