@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from optima_envs.registry import Registry
+from optima_envs.keywords import Keywords, refusal
+from optima_envs.registry import Registry, unknown_name
 
 from .backends.base import Backend
 from .policy import Policy
@@ -25,10 +26,11 @@ POLICIES.register("human", "optima_agents.making:human_policy")
 def make_backend(name: str, **kwargs: Any) -> Backend:
     """``"hf:tiny"``, ``"fake"`` ...: what stands before the first colon is the backend, the rest its model.
 
-    Raises UnknownName (a KeyError) with close matches.
+    Raises UnknownName (a KeyError) with close matches, TypeError for a keyword the backend does not take (it lists
+    those it does).
     """
     kind, _, model = name.partition(":")
-    return BACKENDS[kind](model, **kwargs)
+    return _built("backend", kind, BACKENDS[kind], model, kwargs)
 
 
 def make_policy(name: str, **kwargs: Any) -> Policy:
@@ -37,18 +39,29 @@ def make_policy(name: str, **kwargs: Any) -> Policy:
     """
     kind, _, rest = name.partition(":")
     if kind not in BACKENDS:
-        return POLICIES[kind](rest, **kwargs)
+        if kind not in POLICIES:
+            raise unknown_name("policy", kind, [*POLICIES, *BACKENDS])
+        return _built("policy", kind, POLICIES[kind], rest, kwargs)
     from .llm import LLMPolicy
 
     own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt", "adapter") if key in kwargs}
     return LLMPolicy(make_backend(name, **kwargs), **own)
 
 
-def fake_backend(model: str = "", **kwargs: Any) -> Backend:
-    """``fake`` or ``fake:REPLY``, the fixed text every request gets."""
+def _built(kind: str, name: str, factory: Callable[..., Any], text: str, given: dict[str, Any]) -> Any:
+    """``factory(text, **given)``. Raises TypeError naming what it takes instead of an argument it does not."""
+    takes = Keywords.of(factory)
+    unknown = [key for key in given if key not in takes]
+    if unknown:
+        raise TypeError(refusal(f"{kind} {name}", unknown, takes.names[1:]))  # the first is the text
+    return factory(text, **given)
+
+
+def fake_backend(model: str = "", *, latency: float = 0.0) -> Backend:
+    """``fake`` or ``fake:REPLY``, the fixed text every request gets, after ``latency`` seconds."""
     from .backends.fake import FakeBackend
 
-    return FakeBackend(model or None, **kwargs)
+    return FakeBackend(model or None, latency=latency)
 
 
 def scripted_policy(text: str = "") -> Policy:

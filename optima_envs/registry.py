@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -49,7 +49,7 @@ class Registry(Generic[T]):
         if name not in self._items:
             self._scan()
         if name not in self._items:
-            raise UnknownName(self._unknown(name))
+            raise unknown_name(self.kind, name, self._items)
         item = self._items[name]
         if isinstance(item, str):
             item = self._items[name] = load_attr(item)
@@ -78,10 +78,13 @@ class Registry(Generic[T]):
             if point.name not in self._items and not hasattr(loaded, "__path__") and not _is_module(loaded):
                 self._items[point.name] = loaded
 
-    def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._items, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(self._items))}"
-        return f"unknown {self.kind} {name!r}{hint}"
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error for a name that is not among ``known``, with close matches or else all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(known)}"
+    return UnknownName(f"unknown {kind} {name!r}{hint}")
 
 
 def load_attr(path: str) -> Any:

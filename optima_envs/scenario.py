@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from . import catalogue as _catalogue  # noqa: F401 - fills the register
+from .keywords import Keywords, refusal
 from .records import Instance, Outcome, Turn
 from .registry import load_attr
 from .rules import Order, Rules
 from .scoring import METRICS, Metric
-from .spec import EnvSpec, spec
+from .spec import spec
 
 NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi")
 
@@ -98,13 +97,15 @@ def scenario(
     given |= {"agents": None if names is None else tuple(names), **task_kwargs}
     kwargs = {**env.defaults, **{key: value for key, value in given.items() if value is not None}}
     make_rules, make_task = _load(env.rules), _load(env.task)
-    rules_take, task_take = _accepted(make_rules), _accepted(make_task)
-    unknown = [key for key in kwargs if not (_takes(rules_take, key) or _takes(task_take, key))]
+    of_rules, of_task = Keywords.of(make_rules), Keywords.of(make_task)
+    unknown = [key for key in kwargs if key not in of_rules and key not in of_task]
     if unknown:
-        raise TypeError(_refusal(env, unknown, {"metric", *(rules_take or ()), *(task_take or ())}))
-    rules = make_rules(**{key: value for key, value in kwargs.items() if _takes(rules_take, key)})
+        raise TypeError(refusal(env.id, unknown, {"metric", *of_rules.names, *of_task.names}))
+    rules = make_rules(**{key: value for key, value in kwargs.items() if key in of_rules})
     kwargs["agents"] = rules.agents
-    task = make_task(**{key: value for key, value in kwargs.items() if _takes(task_take, key, rules_take)})
+    # a task that takes anything does not get what is meant for the rules alone
+    others = set(of_rules.names) - {"agents", *of_task.names}
+    task = make_task(**{key: value for key, value in kwargs.items() if key in of_task and key not in others})
     return Scenario(env.id, rules, task, METRICS[metric or env.metric])
 
 
@@ -115,24 +116,3 @@ def agent_names(count: int) -> tuple[str, ...]:
 
 def _load(factory: str | Callable[..., Any]) -> Callable[..., Any]:
     return load_attr(factory) if isinstance(factory, str) else factory
-
-
-def _accepted(factory: Callable[..., Any]) -> Collection[str] | None:
-    """Names of the keyword arguments a factory takes; None when it takes any."""
-    parameters = inspect.signature(factory).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-
-
-def _takes(accepted: Collection[str] | None, key: str, rules_take: Collection[str] | None = ()) -> bool:
-    """Whether a factory gets ``key``; one that takes anything does not get what is meant for the rules alone."""
-    if accepted is None:
-        return key == "agents" or key not in (rules_take or ())
-    return key in accepted
-
-
-def _refusal(env: EnvSpec, unknown: Sequence[str], accepted: set[str]) -> str:
-    near = [match for key in unknown for match in difflib.get_close_matches(key, accepted, n=1)]
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"{env.id} has no argument {', '.join(unknown)}{hint} (accepted: {', '.join(sorted(accepted))})"

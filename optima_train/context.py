@@ -32,10 +32,14 @@ class Engines:
         """The engine for ``ref``; loading may take minutes."""
         if ref not in self._open:
             from optima_agents import make_backend
+            from optima_agents.making import BACKENDS
+            from optima_envs.keywords import Keywords
 
             options: dict[str, Any] = {"adapter": ref.adapter} if ref.adapter else {}
+            # where and how precisely to compute concerns only backends that compute here
+            declared = Keywords.of(BACKENDS[self._config.backend]).names
             wanted = {"device": self._config.device, "dtype": self._config.dtype}
-            options |= {name: value for name, value in wanted.items() if value is not None}
+            options |= {name: value for name, value in wanted.items() if value is not None and name in declared}
             self._open[ref] = make_backend(f"{self._config.backend}:{ref.model}", **options)
         return self._open[ref]
 

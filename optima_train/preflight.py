@@ -12,12 +12,15 @@ def preflight(config: TrainConfig) -> None:
     """Look up every name and open the data. Raises ConfigError naming the key."""
     from optima_agents.formats import format_pool
     from optima_agents.making import BACKENDS
+    from optima_envs.keywords import Keywords
     from optima_envs.rewards import TERMS
 
     from .methods import METHODS
 
     _try("method", lambda: METHODS[config.method])
-    _try("backend", lambda: None if config.backend in BACKENDS else BACKENDS[config.backend])
+    _try("backend", lambda: BACKENDS[config.backend])
+    if config.train.lora and "adapter" not in Keywords.of(BACKENDS[config.backend]).names:
+        raise ConfigError(f"train.lora: the backend {config.backend} cannot load the adapter it gives; set it to null")
     if config.generate.formats not in (None, "all"):
         _try("generate.formats", lambda: format_pool(config.generate.formats))
     for name in config.reward.weights:

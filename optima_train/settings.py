@@ -142,10 +142,10 @@ class TrainConfig(Settings):
     """A model folder or hub id, or ``tiny``, the embedded model."""
     backend: str = "hf"
     device: str | None = None
-    """``cpu``, ``cuda``, ...; null: what the machine has."""
+    """``cpu``, ``cuda``, ..., for training and backends that compute here; null: what the machine has."""
     dtype: Literal["float64", "float32", "bfloat16"] | None = None
-    """Of generation and scoring; null: the backend's choice. With float64 a small model's dialogues do not depend on
-    which requests happened to share a batch."""
+    """Of generation and scoring in backends that compute here; null: the backend's choice. With float64 a small
+    model's dialogues do not depend on which requests happened to share a batch."""
     env: EnvConfig
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     iterations: Count = 6

@@ -25,10 +25,26 @@ def test_names_make_policies():
     assert rollout("twohop-asym", make_policy("scripted:hm"), episodes=1)[0].turns[0].text == "hm"
     assert rollout("twohop-asym", make_policy("random"), episodes=1)[0].error is None
     assert isinstance(make_policy("human"), HumanPolicy)
-    with pytest.raises(UnknownName, match="random"):
+
+
+def test_an_unknown_name_is_answered_with_policies_and_backends():
+    with pytest.raises(UnknownName, match="unknown policy 'randm'; did you mean random"):
         make_policy("randm")
-    with pytest.raises(UnknownName, match="fake"):
+    with pytest.raises(UnknownName, match="unknown policy 'fakee'; did you mean fake"):
+        make_policy("fakee:x")
+    with pytest.raises(UnknownName, match=r"known: .*fake.*human.*vllm"):
+        make_policy("zzz")
+    with pytest.raises(UnknownName, match="unknown backend 'fak'; did you mean fake"):
         make_backend("fak:x")
+
+
+def test_a_wrong_keyword_is_refused_with_those_a_factory_takes():
+    with pytest.raises(TypeError, match=r"backend fake .* latncy; did you mean latency\? \(accepted: latency"):
+        make_backend("fake", latncy=1.0)
+    with pytest.raises(TypeError, match=r"backend hf has no argument dtyp; did you mean dtype\?"):
+        make_policy("hf:tiny", dtyp="float32")
+    with pytest.raises(TypeError, match=r"policy random has no argument seed \(accepted: none\)"):
+        make_policy("random", seed=3)
 
 
 def test_every_exported_name_exists():

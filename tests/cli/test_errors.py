@@ -12,7 +12,6 @@ from filelock import FileLock
 
 Optima = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("backend=fake", "generate.instances=2", "generate.samples=2", "generate.formats=null", "iterations=1")
-SMALL += ("dtype=null",)
 SMALL += ("reward.weights={task: 1.0, readability: 0}", "evaluate.instances=2", "evaluate.nll=false")
 
 
@@ -30,7 +29,10 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
         (("trian",), "did you mean train?"),
         (("rollout", "twohop-asim"), "did you mean optima/twohop-asym-v0"),
         (("rollout", "twohop-asym", "distractor=3"), "did you mean distractors?"),
-        (("rollout", "twohop-asym", "--policy", "fakee"), "unknown policy 'fakee'"),
+        (("rollout", "twohop-asym", "--policy", "fakee"), "unknown policy 'fakee'; did you mean fake?"),
+        (("rollout", "twohop-asym", "--policy", "randm:x"), "unknown policy 'randm'; did you mean random?"),
+        (("train", "quickstart", "backend=hff"), "backend: unknown backend 'hff'; did you mean hf?"),
+        (("train", "quickstart", "backend=fake", "train.lora={}"), "train.lora: the backend fake cannot load"),
         (("rollout", "twohop-asym", "--policy", "fake", "--hint", "bear"), "bare"),
         (("rollout", "twohop-asym", "--policy", "fake", "-n", "0"), "at least one"),
         (("rollout", "twohop-asym", "--temperature", "hot"), "optima rollout --help"),
