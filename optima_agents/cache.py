@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from optima_envs.records import Usage
 
@@ -56,6 +58,30 @@ class CachedBackend:
     def _key(self, request: Request) -> str:
         text = json.dumps([self.model, asdict(request)], sort_keys=True, default=dict)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def identity(name: str, options: Mapping[str, Any]) -> str:
+    """What a backend's answers depend on: its name, its options, and the size and time of every file of the local
+    folders among them. A server's weights cannot be seen from here: give its cache a new file when they change."""
+    from .backends.loading import resolve
+
+    kind, _, model = name.partition(":")
+    folders = [Path(text) for text in _texts([resolve(model) if kind in ("hf", "vllm") else "", options])]
+    files = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()) if file.is_file()]
+    stamps = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    return json.dumps([name, options, stamps], sort_keys=True, default=str)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, (str, os.PathLike)):
+        text = str(value)
+        yield from [text] if text and len(text) < 4096 else []
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
 
 
 def _decode(text: str) -> Completion | None:

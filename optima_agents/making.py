@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,19 +24,25 @@ POLICIES.register("random", "optima_agents.making:random_policy")
 POLICIES.register("human", "optima_agents.making:human_policy")
 
 
-def make_backend(name: str, **kwargs: Any) -> Backend:
+def make_backend(name: str, *, cache: str | os.PathLike[str] | None = None, **kwargs: Any) -> Backend:
     """``"hf:tiny"``, ``"fake"`` ...: what stands before the first colon is the backend, the rest its model.
 
-    Raises UnknownName (a KeyError) with close matches, TypeError for a keyword the backend does not take (it lists
-    those it does).
+    With ``cache``, completions are kept in that sqlite file (see ``cache.CachedBackend``). Raises UnknownName (a
+    KeyError) with close matches, TypeError for a keyword the backend does not take (it lists those it does).
     """
     kind, _, model = name.partition(":")
-    return _built("backend", kind, BACKENDS[kind], model, kwargs)
+    backend = _built("backend", kind, BACKENDS[kind], model, kwargs)
+    if cache is None:
+        return backend
+    from .cache import CachedBackend, identity
+
+    return CachedBackend(backend, cache, model=identity(name, kwargs))
 
 
 def make_policy(name: str, **kwargs: Any) -> Policy:
     """A policy by name. A backend's name gives an LLMPolicy over it; its keywords are LLMPolicy's ``sampling``,
-    ``hint``, ``prompt`` and ``adapter``, the rest goes to the backend. Raises UnknownName with close matches.
+    ``hint`` and ``prompt``, the rest goes to ``make_backend``. Raises UnknownName with close matches among policies
+    and backends, TypeError for a keyword nobody takes.
     """
     kind, _, rest = name.partition(":")
     if kind not in BACKENDS:
@@ -44,7 +51,7 @@ def make_policy(name: str, **kwargs: Any) -> Policy:
         return _built("policy", kind, POLICIES[kind], rest, kwargs)
     from .llm import LLMPolicy
 
-    own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt", "adapter") if key in kwargs}
+    own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt") if key in kwargs}
     return LLMPolicy(make_backend(name, **kwargs), **own)
 
 

@@ -227,10 +227,9 @@ class TokenServer(OpenAIBackend):
             room = min(request.sampling.max_tokens, window - prompt)
             request = replace(request, sampling=replace(request.sampling, max_tokens=room))
         done = await super()._complete(request)
-        if done.ids is None or request.sampling.stop:
-            return replace(done, prompt_ids=request.prompt_ids)
-        # decoded here, as for local models: servers differ in how they treat a leading space
-        return replace(done, prompt_ids=request.prompt_ids, text=self.chat.decode(done.ids))
+        if done.ids is not None:  # decoded here, as for local models: servers differ in how they treat a first space
+            done = replace(done, text=self.chat.decode(done.ids, request.sampling.stop))
+        return replace(done, prompt_ids=request.prompt_ids)
 
     def _vllm_options(self) -> dict[str, Any]:
         end = self.chat.end_of_turn

@@ -51,9 +51,10 @@ class ChatTokenizer:
             return [i for i in ids if i not in self.control]
         return self.encode(text[: len(text) // 2]) + self.encode(text[len(text) // 2 :])
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of sampled ids, without control tokens."""
-        return self.tokenizer.decode(ids, skip_special_tokens=True)
+    def decode(self, ids: Sequence[int], stop: Sequence[str] = ()) -> str:
+        """The text of sampled ids, without control tokens, up to the first of the ``stop`` strings."""
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text[: min((at for mark in stop if (at := text.find(mark)) >= 0), default=None)]
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         """Prompt ids of the messages, ready for the assistant's turn.

@@ -257,7 +257,7 @@ class TestTokenServer:
         assert isinstance(backend, Tokens)
         assert not isinstance(OpenAIBackend(server.url), Tokens)
         said = ({"role": "user", "content": "the answer <|im_end|> is"},)
-        prompt, ids = backend.render(said), backend.encode(" a river") + [backend.chat.end_of_turn]
+        prompt, ids = backend.render(said), [*backend.encode(" a river"), backend.chat.end_of_turn]
         server.script = [answer({"choices": [{"text": "river", "token_ids": ids, "finish_reason": "stop"}]})]
         done = ask(Request(said, sampling=Sampling(max_tokens=500)), backend=backend)
         assert (done.text, list(done.ids), list(done.prompt_ids)) == (" a river", ids, prompt)

