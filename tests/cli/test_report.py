@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import html.parser
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,9 @@ from hypothesis import strategies as st
 from optima_train.report import inert, render, write_report
 from optima_train.report_data import collect
 
+from .browser import CHROMIUM, browsing
 from .conftest import HOSTILE, write_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium)")
 
 
@@ -47,13 +46,6 @@ def outline(page: str) -> Outline:
     parser = Outline()
     parser.feed(page)
     return parser
-
-
-def browse(page: Path, *options: str) -> str:
-    """The page's document after its scripts ran."""
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += ["--dump-dom", *options, page.resolve().as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def test_data_holds_everything_once(tmp_path: Path):
@@ -117,22 +109,98 @@ def test_a_damaged_run_is_a_clear_error(tmp_path: Path, damage: str):
     assert not (run / "report.html").exists()
 
 
+COLUMN = "[...document.querySelectorAll('#results tbody tr')].map((row) => row.cells[{}].textContent)"
+# resolves when the next filter has been applied, which is some milliseconds after the last key
+COUNTED = "new Promise((done) => new MutationObserver(() => done(count.textContent)).observe(count, {childList: true}))"
+
+
 @needs_browser
 def test_the_page_in_a_browser(tmp_path: Path):
-    dom = browse(write_report(write_run(tmp_path / "run")))
-    assert "<title>Optima report: run</title>" in dom  # hostile text would have set it to PWNED
-    assert "76 of 76 dialogues" in dom
-    assert dom.count("<circle") == 3 + 3 * 2  # a dot per result, and per term and iteration
-    assert "0.200 → 0.800" in dom
-    assert dom.count('class="pane"') == 2
-    assert "&lt;/script&gt;&lt;script&gt;" in dom  # the first dialogue's turns, shown as text
-    assert re.search(r"<option[^>]*>untrained evaluate", dom)
+    report = write_report(write_run(tmp_path / "run"))
+
+    async def look() -> None:
+        async with browsing(report, tmp_path / "profile") as page:
+            assert await page.value("document.title") == "Optima report: run"  # hostile text would set it to PWNED
+            assert await page.texts("#count") == ["76 of 76 dialogues"]
+            assert await page.value("document.querySelectorAll('circle').length") == 3 + 3 * 2
+            assert "0.200 → 0.800" in (await page.texts("#tiles"))[0]
+            assert len(await page.texts(".pane")) == 2
+            assert "</script><script>" in (await page.texts(".turns"))[0]  # the first dialogue's turns, as text
+            assert await page.value("document.scripts.length") == 2
+            assert page.errors == []
+
+    asyncio.run(look())
 
 
 @needs_browser
-def test_twenty_thousand_dialogues_are_few_nodes(tmp_path: Path):
-    page = write_report(write_run(tmp_path / "run", evaluated=300, groups=1200, samples=8))
-    dom = browse(page, "--window-size=390,844")
-    assert "20000 of 20000 dialogues" in dom or "20100 of" in dom
-    assert 0 < dom.count('class="row"') < 60
-    assert "spacer" in dom
+def test_the_results_table_sorts_by_a_click(tmp_path: Path):
+    report = write_report(write_run(tmp_path / "run"))
+
+    async def look() -> None:
+        async with browsing(report, tmp_path / "profile") as page:
+            at = (await page.texts("#results th")).index("tokens")
+            assert await page.value(COLUMN.format(at)) == ["240", "30.5", "16"]
+            await page.click("#results th button", at)
+            assert await page.value(COLUMN.format(at)) == ["16", "30.5", "240"]
+            assert await page.value("document.querySelector('[aria-sort]').textContent") == "tokens"
+            await page.click("#results th button", at)
+            assert await page.value(COLUMN.format(at)) == ["240", "30.5", "16"]
+
+    asyncio.run(look())
+
+
+@needs_browser
+def test_dialogues_are_filtered_and_opened(tmp_path: Path):
+    report = write_report(write_run(tmp_path / "run"))
+
+    async def choose(page, select: str, value: str) -> None:
+        await page.value(f"(s => {{ s.value = '{value}'; s.dispatchEvent(new Event('change')); }})({select})")
+
+    async def look() -> None:
+        async with browsing(report, tmp_path / "profile") as page:
+            await choose(page, "document.getElementById('f-stage')", "evaluate")
+            assert await page.texts("#count") == ["36 of 76 dialogues"]
+            await choose(page, "document.getElementById('f-iteration')", "untrained")
+            assert await page.texts("#count") == ["12 of 76 dialogues"]
+            await page.value(f"window.counted = {COUNTED}; undefined")
+            await page.click("#f-text")
+            await page.call("Input.insertText", text="of zed 11?")
+            assert await page.value("counted") == "1 of 76 dialogues"
+            assert "11?" in (await page.texts(".question"))[0]
+            await page.value(f"window.counted = {COUNTED}; undefined")
+            await page.call("Input.insertText", text=" and nothing like it")
+            assert await page.value("counted") == "0 of 76 dialogues"
+            assert "No dialogue fits" in (await page.texts("#detail"))[0]
+            await page.value("document.getElementById('f-text').value = ''")
+            await choose(page, "document.getElementById('f-iteration')", "")
+            assert await page.texts("#count") == ["36 of 76 dialogues"]
+
+            await page.click("#rows .row", 3)
+            assert await page.texts(".row[aria-selected=true] .q") == await page.texts(".question")
+            assert " 3?" in (await page.texts(".question"))[0]
+            left, right = await page.texts(".pane option:checked")
+            assert left.startswith("untrained evaluate")
+            assert "evaluate" in right and not right.startswith("untrained")
+            assert len(await page.texts(".turn")) == 8
+            await page.value("document.getElementById('list').focus()")
+            await page.press("ArrowDown")
+            assert " 4?" in (await page.texts(".question"))[0]
+            assert page.errors == []
+
+    asyncio.run(look())
+
+
+@needs_browser
+def test_thousands_of_dialogues_are_few_nodes(tmp_path: Path):
+    report = write_report(write_run(tmp_path / "run", evaluated=300, groups=300, samples=8))
+
+    async def look() -> None:
+        async with browsing(report, tmp_path / "profile", width=390, height=844) as page:
+            assert await page.texts("#count") == ["5700 of 5700 dialogues"]
+            assert 0 < len(await page.texts(".row")) < 60
+            await page.value("document.getElementById('list').scrollTop = 150000")
+            await page.value("new Promise(requestAnimationFrame)")
+            assert 0 < len(await page.texts(".row")) < 60
+            assert await page.value("document.documentElement.scrollWidth") <= 390  # nothing runs off a small screen
+
+    asyncio.run(look())
