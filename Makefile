@@ -32,7 +32,7 @@ check: $(READY_DEV)
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 wheel: $(READY_DEV)
-	@$(BIN)/python -m build --outdir dist
+	@$(BIN)/python -m build --no-isolation --outdir dist
 
 # a fresh environment without constraints, written down: the one lock file
 lock:
