@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .making import BACKENDS, POLICIES, make_backend, make_policy
     from .policy import Act, Policy
     from .store import EpisodeLog
+    from .team import TeamSpec, close_team, make_team
 
 _WHERE = {
     "Act": "policy",
@@ -31,8 +32,11 @@ _WHERE = {
     "Policy": "policy",
     "Request": "backends.base",
     "Sampling": "backends.base",
+    "TeamSpec": "team",
+    "close_team": "team",
     "make_backend": "making",
     "make_policy": "making",
+    "make_team": "team",
 }
 __all__ = [
     "BACKENDS",
@@ -48,9 +52,12 @@ __all__ = [
     "Request",
     "Rollouts",
     "Sampling",
+    "TeamSpec",
     "arollout",
+    "close_team",
     "make_backend",
     "make_policy",
+    "make_team",
     "rollout",
 ]
 

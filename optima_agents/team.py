@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .backends.base import Backend, Sampling
+from .formats import FORMATS
 from .llm import LLMPolicy
 from .making import BACKENDS, make_backend, make_policy
 from .policy import Policy
@@ -29,7 +30,7 @@ class Seat(BaseModel):
     adapter: str | None = None
     """A LoRA folder; for ``openai``, the adapter's name on the server."""
     hint: str | None = None
-    """A format hint in the prompt, as text."""
+    """A format hint in the prompt: a name in ``formats.FORMATS``, or the text itself."""
     temperature: float = Field(default=0.7, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=256, ge=1)
@@ -121,4 +122,4 @@ def _policy(team: TeamSpec, seats: Mapping[str, Seat], agent: str, engines: dict
         except TypeError as err:  # how a backend refuses an option it does not know
             raise ValueError(f"team: {agent}: {seat.policy}: {err}") from None
     sampling = Sampling(**{name: getattr(seat, name) for name in SAMPLING})
-    return LLMPolicy(engines[key], sampling, hint=seat.hint, adapter=adapter)
+    return LLMPolicy(engines[key], sampling, hint=FORMATS.get(seat.hint or "", seat.hint), adapter=adapter)

@@ -27,6 +27,7 @@ VERBS = {
         "score a policy, greedy, with an interval",
         "optima eval twohop-asym --policy hf:tiny -n 100",
     ),
+    "compare": ("compare", "two teams on the same instances", "optima compare runs/a runs/b"),
     "report": ("report", "write a run's report.html again", "optima report runs/quickstart"),
     "envs": ("envs", "list, show or check environments", "optima envs show twohop-asym"),
     "play": ("play", "take a seat in a dialogue yourself", "optima play twohop-asym"),

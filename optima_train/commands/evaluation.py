@@ -1,4 +1,4 @@
-"""Score a policy on held-out instances: greedy, plain prompt (unless --hint), mean score with a 95% interval."""
+"""Score a policy or a team on held-out instances: greedy, plain prompt (unless --hint); mean score and interval."""
 
 from __future__ import annotations
 
@@ -18,5 +18,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     scenario = asked_scenario(args)
-    episodes = rollout.play(args, scenario, temperature=0.0, samples=1)
-    return rollout.conclude(args, episodes, rollout.summarise(args.policy, scenario, episodes, args.seed))
+    return rollout.conclude(args, scenario, *rollout.play(args, scenario, temperature=0.0, samples=1))

@@ -1,16 +1,18 @@
-"""Sample dialogues of an environment with one policy in every seat. With --out they go into a log as they finish;
-with --resume too, those already in it are not sampled again."""
+"""Sample dialogues of an environment with one policy in every seat, or a team from a file. With --out they go into a
+log as they finish; with --resume too, those already in it are not sampled again."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import UserError
-from .settings import asked_scenario, env_arguments, open_policy, policy_arguments
+from .settings import asked_scenario, env_arguments, open_team, policy_arguments
 
 if TYPE_CHECKING:
     from optima_envs import Episode, Scenario
@@ -33,39 +35,51 @@ def output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     scenario = asked_scenario(args)
-    episodes = play(args, scenario, temperature=args.temperature, samples=args.samples)
-    return conclude(args, episodes, summarise(args.policy, scenario, episodes, args.seed))
+    played = play(args, scenario, temperature=args.temperature, samples=args.samples)
+    return conclude(args, scenario, *played)
 
 
-def play(args: argparse.Namespace, scenario: Scenario, *, temperature: float, samples: int) -> list[Episode]:
-    """The dialogues the arguments ask for, with progress on stderr."""
+def play(
+    args: argparse.Namespace, scenario: Scenario, *, temperature: float, samples: int
+) -> tuple[list[Episode], float]:
+    """The dialogues the arguments ask for, with progress on stderr, and the seconds they took."""
     from rich.console import Console
 
     from optima_agents import EpisodeLog, rollout
+    from optima_agents.team import close_team
 
     from ..progress import Ticker
     from .watch import Watch
 
     if args.out and not args.resume and args.out.exists():
         raise UserError(f"{args.out} exists; name another file, or go on with it by --resume")
-    policy = open_policy(args, temperature)
+    team = open_team(args, temperature, scenario.rules.agents)
     total = min(args.episodes, len(scenario.task)) * samples
-    with Watch(Console(stderr=True)) as watch, EpisodeLog(args.out) if args.out else nullcontext() as log:
-        ticker = Ticker(watch, scenario.id, total, "dialogues")
-        return rollout(
-            scenario,
-            policy,
-            episodes=args.episodes,
-            samples=samples,
-            seed=args.seed,
-            concurrency=args.concurrency,
-            log=log,
-            progress=lambda episode: ticker.count(episode.tokens),
-        )
+    started = time.monotonic()
+    try:
+        with Watch(Console(stderr=True)) as watch, EpisodeLog(args.out) if args.out else nullcontext() as log:
+            ticker = Ticker(watch, scenario.id, total, "dialogues")
+            episodes = rollout(
+                scenario,
+                team,
+                episodes=args.episodes,
+                samples=samples,
+                seed=args.seed,
+                concurrency=args.concurrency,
+                log=log,
+                progress=lambda episode: ticker.count(episode.tokens),
+            )
+        return episodes, time.monotonic() - started
+    finally:
+        asyncio.run(close_team(team.values()))
 
 
-def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int) -> dict[str, object]:
-    """One results row; a failed dialogue scores 0. The interval is over instances, whose samples are averaged first."""
+def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int) -> dict[str, Any]:
+    """One results row; a failed dialogue scores 0. The interval is over instances, whose samples are averaged first.
+
+    ``cached`` is the share of prompt tokens that an engine's prefix cache already held; ``causes`` counts failures.
+    """
+    from collections import Counter
     from statistics import fmean
 
     from ..intervals import bootstrap
@@ -76,6 +90,8 @@ def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int
     for episode in episodes:
         by_instance.setdefault(episode.key.instance, []).append(0.0 if episode.error else episode.score)
     scores = [fmean(values) for values in by_instance.values()]
+    usages = [turn.usage for episode in episodes for turn in episode.turns if turn.usage is not None]
+    prompts = sum(usage.prompt_tokens for usage in usages)
     return {
         "label": label,
         "env": scenario.id,
@@ -86,12 +102,16 @@ def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int
         "tokens": fmean(episode.tokens for episode in episodes),
         "turns": fmean(len(episode.turns) for episode in episodes),
         "failures": sum(episode.error is not None for episode in episodes),
+        "causes": dict(sorted(Counter(episode.error.kind for episode in episodes if episode.error).items())),
+        "cached": sum(usage.cached_tokens for usage in usages) / prompts if prompts else None,
         "seed": seed,
     }
 
 
-def conclude(args: argparse.Namespace, episodes: list[Episode], row: dict[str, object]) -> int:
+def conclude(args: argparse.Namespace, scenario: Scenario, episodes: list[Episode], seconds: float) -> int:
     """Print the dialogues asked for and the summary."""
+    label = args.team.stem if args.team else args.policy
+    row = {**summarise(label, scenario, episodes, args.seed), "seconds": round(seconds, 3)}
     if args.json:
         print(json.dumps(row))
         return 0
@@ -103,6 +123,8 @@ def conclude(args: argparse.Namespace, episodes: list[Episode], row: dict[str, o
     if args.show:
         show_dialogues(console, str(row["env"]), episodes[: args.show])
     results_table(console, [row], str(row["env"]))
+    if row["causes"]:
+        console.print("failed: " + ", ".join(f"{count} {kind}" for kind, count in row["causes"].items()))
     if args.out:
         console.print(f"dialogues in {args.out}", markup=False, highlight=False)
     return 0

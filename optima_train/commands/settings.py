@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import UserError
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from optima_agents import Policy
     from optima_envs import Scenario
 
-POLICY_HELP = "hf:tiny, hf:FOLDER, random, scripted:TEXT, human, ... (default hf:tiny)"
+POLICY_HELP = "hf:tiny, hf:FOLDER, vllm:MODEL, openai:URL#MODEL, random, scripted:TEXT, ... (default hf:tiny)"
 
 
 def env_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,15 @@ def env_arguments(parser: argparse.ArgumentParser) -> None:
 
 def policy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", default="hf:tiny", help=POLICY_HELP)
+    parser.add_argument("--team", type=Path, help="YAML file with a policy per agent (optima_agents.team)")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="of the policy's backend, such as dtype=float32",
+    )
+    parser.add_argument("--cache", help="sqlite file of completions made before; what is in it is not sampled again")
     parser.add_argument("--hint", help="a format hint in the prompt, by its name in optima_agents.formats")
     parser.add_argument("--max-tokens", type=int, default=128, help="tokens per turn, at most (default 128)")
     parser.add_argument("--concurrency", type=int, default=64, help="dialogues in flight (default 64)")
@@ -64,19 +74,34 @@ def pairs(settings: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def open_policy(args: argparse.Namespace, temperature: float) -> Policy:
-    """The policy for every seat. Raises UnknownName for one that is not known."""
-    from optima_agents import make_policy
-    from optima_agents.backends.base import Sampling
-    from optima_agents.making import BACKENDS
+def open_team(args: argparse.Namespace, temperature: float, agents: Sequence[str]) -> dict[str, Policy]:
+    """The policies in the seats; what the ``--team`` file does not say comes from the other arguments.
 
-    if args.policy.partition(":")[0] not in BACKENDS:
-        if args.hint:
-            raise UserError(f"--hint speaks to a language model; {args.policy} is none")
-        return make_policy(args.policy)
-    return make_policy(
-        args.policy, sampling=Sampling(temperature, max_tokens=args.max_tokens), hint=hint_text(args.hint)
-    )
+    Raises UserError for a file that is no team, UnknownName for a policy that is not known.
+    """
+    from optima_agents.making import BACKENDS
+    from optima_agents.team import make_team
+
+    spec = {"policy": args.policy, "options": pairs(args.option), "cache": args.cache}
+    spec |= {"temperature": temperature, "max_tokens": args.max_tokens, "hint": hint_text(args.hint)}
+    if args.team:
+        spec |= read_team(args.team)
+    elif args.hint and args.policy.partition(":")[0] not in BACKENDS:
+        raise UserError(f"--hint speaks to a language model; {args.policy} is none")
+    return make_team(spec, agents)
+
+
+def read_team(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        raise UserError(f"{path} cannot be read: {err}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no team: a mapping with policy, agents, ... is needed")
+    return found
 
 
 def hint_text(name: str | None) -> str | None:

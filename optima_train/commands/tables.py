@@ -22,6 +22,7 @@ HEADINGS = {
     "failures": "failed",
     "kept": "kept",
     "dropped": "dropped",
+    "cached": "cached",
     "seconds": "seconds",
 }
 
@@ -48,7 +49,7 @@ def cell(row: Mapping[str, Any], name: str) -> str:
         interval = row.get("score_ci")
         return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
     if isinstance(value, float):
-        return f"{value:.3f}" if name in ("nll", "guesses") else f"{value:.1f}"
+        return f"{value:.3f}" if name in ("nll", "guesses", "cached") else f"{value:.1f}"
     return str(value)
 
 
