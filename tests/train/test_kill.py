@@ -96,10 +96,9 @@ def test_a_killed_child_is_reported_and_a_killed_parent_takes_its_child_along(
     assert killed.returncode == 1
     assert "the worker ended with signal SIGKILL (out of memory?)" in killed.stderr
     assert len((directory / "it000/generate/episodes.jsonl").read_text().splitlines()) >= 3
-    parent = subprocess.Popen([*command, "processes=rooms"], stdout=subprocess.DEVNULL)
-    while parent.poll() is None and not (directory / "it000/select/DONE.json").exists():
-        pass
-    parent.kill()
-    parent.wait()
-    assert attempt([*arguments, "--dir", str(directory)]) == 0
+    with subprocess.Popen([*command, "processes=rooms"], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert any("it000/select done" in line for line in parent.stdout)
+        parent.kill()
+    assert attempt([*arguments, "processes=inline", "--dir", str(directory)]) == 0
     assert content(directory) == expected
