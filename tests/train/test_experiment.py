@@ -16,6 +16,7 @@ from optima_train.progress import Progress
 from optima_train.results import LoopState
 from optima_train.stages import StageError
 
+pytestmark = pytest.mark.xdist_group("experiment")  # one worker, so that what its tests share is made once
 Run = Callable[..., tuple[LoopState, list[Progress]]]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from optima_train.failpoints import VARIABLE
 
+pytestmark = pytest.mark.xdist_group("kill")  # one worker, so that what its tests share is made once
 STAGES = ["untrained/evaluate"] + [f"it000/{s}" for s in ("generate", "rank", "select", "rows", "train", "evaluate")]
 MIDDLE = {"untrained/evaluate": "2", "it000/generate": "3", "it000/train": "1", "it000/evaluate": "1"}
 # a server with the libraries loaded forks clean children: each resumes in a second instead of twenty
