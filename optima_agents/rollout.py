@@ -101,6 +101,7 @@ class Rollouts:
         self.keep_ids = keep_ids
         self.meter = Meter()
         self._team = _team_of(policies, scenario.rules.agents)
+        self._latest: tuple[int, Instance] | None = None
 
     async def stream(self, jobs: Iterable[Job]) -> AsyncIterator[Episode]:
         """Episodes in completion order. Raises EngineDead at once when a backend's engine is gone.
@@ -146,10 +147,13 @@ class Rollouts:
             await ready.put(err)
 
     def _instance(self, job: Job) -> Instance | Exception:
-        try:
-            return self.scenario.task[job.index]
-        except Exception as err:
-            return err
+        """The job's instance; samples of one instance come one after another, so the latest is kept."""
+        if self._latest is None or self._latest[0] != job.index:
+            try:
+                self._latest = job.index, self.scenario.task[job.index]
+            except Exception as err:
+                return err
+        return self._latest[1]
 
     async def _run(
         self, job: Job, key: EpisodeKey, inst: Instance | Exception, ready: asyncio.Queue, slots: asyncio.Semaphore

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
 
 Work = Callable[[], int]
 
@@ -23,7 +27,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Figure:
-    """One promised figure: ``holds`` when ``value`` is at least ``target`` (None: reported only)."""
+    """One promised figure: ``holds`` says whether ``value`` reaches ``target`` (None: reported only)."""
 
     name: str
     value: float
@@ -31,8 +35,10 @@ class Figure:
     holds: bool
 
 
-def figure(name: str, value: float, target: float | None = None) -> Figure:
-    return Figure(name, round(value, 3), target, target is None or value >= target)
+def figure(name: str, value: float, target: float | None = None, *, at_most: bool = False) -> Figure:
+    """A figure whose value must be at least ``target``, or at most."""
+    holds = target is None or (value <= target if at_most else value >= target)
+    return Figure(name, round(value, 3), target, holds)
 
 
 def rate(work: Work, seconds: float) -> float:
@@ -52,6 +58,25 @@ def compare(contenders: Mapping[str, Work], rounds: int = 5, seconds: float = 2.
             if turn:
                 measured[name].append(value)
     return {name: Rate(statistics.median(v), min(v), max(v)) for name, v in measured.items()}
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """What every speed script takes; its docstring's first line is the description."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    return parser
+
+
+def conclude(figures: list[Figure], path: Path | None) -> int:
+    """Print the figures as a table, write them to ``path``, and give the exit code: 0 when all hold."""
+    table = Table("figure", "value", "target", "")
+    for item in figures:
+        mark = "" if item.target is None else "holds" if item.holds else "MISSED"
+        table.add_row(item.name, f"{item.value:g}", "" if item.target is None else f"{item.target:g}", mark)
+    Console().print(table)
+    if path:
+        write_json(figures, path)
+    return 0 if all(item.holds for item in figures) else 1
 
 
 def write_json(figures: list[Figure], path: Path) -> None:

@@ -1,0 +1,111 @@
+"""transformers backend beside plain ``model.generate`` on the same batch: 64 prompts of 300 tokens, same outputs.
+
+Plain generate is given what it needs to do well: prompts of one length (no padding), the library's default growing
+cache, greedy. Twice: all prompts different, and 8 siblings to a prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from typing import Any
+
+from benchmarks.speed.timing import Figure, arguments, conclude, figure
+from optima_agents import Completion, Request, Sampling, make_backend
+
+BATCH, PROMPT, NEW, SIBLINGS = 64, 300, 64, 8
+OVER_GENERATE = 1.5
+
+
+def prompts(different: int, vocabulary: int) -> list[tuple[int, ...]]:
+    """``BATCH`` prompts, ``different`` of them distinct, siblings side by side."""
+    rng = random.Random(different)
+    return [
+        tuple(rng.choices(range(10, vocabulary), k=PROMPT)) for _ in range(different) for _ in range(BATCH // different)
+    ]
+
+
+def generate(model: Any, asked: list[tuple[int, ...]]) -> tuple[float, list[list[int]]]:
+    """Tokens per second of ``model.generate`` and the new ids; ends of turn are not looked for, so all are ``NEW``."""
+    import torch
+
+    batch = torch.tensor(asked, device=model.device)
+    start = time.perf_counter()
+    with torch.inference_mode():
+        out = model.generate(
+            batch,
+            attention_mask=torch.ones_like(batch),
+            max_new_tokens=NEW,
+            do_sample=False,
+            eos_token_id=-1,
+            pad_token_id=0,
+        )
+    return BATCH * NEW / (time.perf_counter() - start), out[:, PROMPT:].tolist()
+
+
+def backend_run(backend: Any, asked: list[tuple[int, ...]]) -> tuple[float, list[list[int]]]:
+    """The same through the backend, from an empty prefix pool."""
+    backend.reset()
+
+    async def run() -> list[Completion]:
+        sampling = Sampling(0.0, max_tokens=NEW)
+        return await asyncio.gather(*(backend.complete(Request(prompt_ids=ids, sampling=sampling)) for ids in asked))
+
+    start = time.perf_counter()
+    done = asyncio.run(run())
+    return BATCH * NEW / (time.perf_counter() - start), [list(item.ids or ()) for item in done]
+
+
+def same(model: Any, asked: list[tuple[int, ...]], ours: list[list[int]], theirs: list[list[int]]) -> float:
+    """Share of equal outputs; at a first difference the two tokens must be a tie within float noise to count."""
+    return statistics.fmean(a == b or _tie(model, ids, a, b) for ids, a, b in zip(asked, ours, theirs, strict=True))
+
+
+def _tie(model: Any, prompt: tuple[int, ...], a: list[int], b: list[int], noise: float = 1e-3) -> bool:
+    import torch
+
+    at = next(i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y)
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*prompt, *a[:at]]], device=model.device)).logits[0, -1].float()
+    return abs(float(logits[a[at]] - logits[b[at]])) < noise
+
+
+def measure(model: str, rounds: int, device: str | None) -> list[Figure]:
+    backend: Any = make_backend(f"hf:{model}", device=device, max_batch=BATCH)
+    backend._decoder.stop_ids = frozenset()  # fixed lengths, as for generate
+    out = []
+    for name, different in (("different prompts", BATCH), (f"{SIBLINGS} siblings a prompt", BATCH // SIBLINGS)):
+        asked = prompts(different, backend.model.config.vocab_size)
+        ratios, rates, equal = [], [], 1.0
+        for turn in range(rounds + 1):
+            theirs, plain = generate(backend.model, asked)
+            ours, made = backend_run(backend, asked)
+            if turn:  # the first round warms up
+                ratios.append(ours / theirs)
+                rates.append((ours, theirs))
+                equal = min(equal, same(backend.model, asked, made, plain))
+        out.append(figure(f"{name}: tokens/s of model.generate", max(rate for _, rate in rates)))
+        out.append(figure(f"{name}: tokens/s of the backend", max(rate for rate, _ in rates)))
+        out.append(
+            figure(f"{name}: backend over generate (median of rounds)", statistics.median(ratios), OVER_GENERATE)
+        )
+        out.append(figure(f"{name}: share of equal outputs", equal, 1.0))
+    gain = out[6].value / out[2].value
+    out.append(figure("gain of siblings", gain, 1.0))
+    asyncio.run(backend.aclose())
+    return out
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--model", default="tiny", help="folder or hub name (default: the embedded model)")
+    parser.add_argument("--device", help="cpu, cuda ... (default: what the machine has)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds after the warm-up (default 5)")
+    args = parser.parse_args()
+    return conclude(measure(args.model, args.rounds, args.device), args.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,24 @@
+"""vLLM on the CPU with the embedded model: rollouts beside one flat generate, prefix reuse, and a threaded client."""
+
+from __future__ import annotations
+
+from benchmarks.speed.engine_table import Setup, measure
+from benchmarks.speed.timing import arguments, conclude
+from optima_agents.backends.loading import TINY
+
+# as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
+ENGINE = {"dtype": "float32", "block_size": 32, "kv_cache_memory_bytes": 1 << 30}
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--instances", type=int, default=48, help="questions, 8 dialogues each (default 48)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds after the warm-up; the best counts (default 2)")
+    parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
+    args = parser.parse_args()
+    engine = {**ENGINE, "enforce_eager": args.eager}
+    return conclude(measure(Setup(str(TINY), engine, instances=args.instances, rounds=args.rounds)), args.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
