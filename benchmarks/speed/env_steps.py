@@ -15,6 +15,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,17 @@ from .timing import Figure, Rate, compare, figure, rate, write_json
 
 TURNS, WORDS, RESETS, PATIENCE = 8, 30, 10_000, 30.0
 BARE, DEFAULT, FLAT = 50_000, 25_000, 0.8
-TEXTS = [" ".join(f"word{turn}x{i}" for i in range(WORDS - 1)) for turn in range(TURNS)]
-TEXTS = [f"{text} <A>guess{turn}</A>" if turn >= TURNS - 2 else f"{text} then" for turn, text in enumerate(TEXTS)]
+
+
+def script(number: int) -> list[str]:
+    """What is said in one dialogue; dialogues differ in the answers, so that none is read before it is stated."""
+    texts = [" ".join(f"word{turn}x{i}" for i in range(WORDS - 1)) for turn in range(TURNS)]
+    ends = ["then"] * (TURNS - 2) + [f"<A>guess{number}x{turn}</A>" for turn in (1, 2)]
+    return [f"{text} {end}" for text, end in zip(texts, ends, strict=True)]
+
+
+SCRIPTS = [script(number) for number in range(1_000)]
+TEXTS = SCRIPTS[0]
 
 
 class Prepared(list[Instance]):
@@ -50,13 +60,13 @@ def prepare(env: ParallelEnv, count: int = 256) -> ParallelEnv:
 
 def episodes(env: ParallelEnv) -> Callable[[], int]:
     """One dialogue per call; gives the number of turns."""
-    agents = env.possible_agents
+    agents, scripts = env.possible_agents, cycle(SCRIPTS)
 
     def episode() -> int:
         env.reset()
-        turns = 0
+        turns, texts = 0, next(scripts)
         while env.agents:
-            env.step({agents[turns % 2]: TEXTS[turns]})
+            env.step({agents[turns % 2]: texts[turns]})
             turns += 1
         return turns
 

@@ -22,7 +22,7 @@ def dialogues_per_second(url: str, model: str, scenario: Scenario, plan: list[tu
     """Play the (instance, sample) pairs of ``plan``; scoring included, as in a rollout."""
     start = time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
-        done = list(pool.map(lambda pair: _dialogue(url, model, scenario, *pair, sampling), plan))
+        done = list(pool.map(lambda pair: _dialogue(url, model, scenario, pair[0], pair[1], sampling), plan))
     return len(done) / (time.perf_counter() - start)
 
 
