@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from .fast_init import fast_init
+
 SCHEMA = 1
 Finish = Literal["stop", "length", "error"]
 Stop = Literal["answered", "max_turns", "token_budget", "error"]
@@ -39,6 +41,7 @@ class Usage:
     cached_tokens: int = 0
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. ``ids`` are the sampled token ids (end-of-turn included) and ``logprobs`` theirs (nats)."""
@@ -61,6 +64,7 @@ class Said:
     text: str
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class View:
     """What one agent may know when it is about to speak."""
