@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .parsing import normalise
-from .round_robin import STATE, RoundRobin
+from .round_robin import STATE, RoundRobin, settled
 from .rules import Turns
 
 
@@ -48,7 +47,7 @@ class AsymmetricQA(RoundRobin):
                     break
         if len(latest) < 2:
             return None
-        forms = [normalise(answer) for answer in latest.values()]
+        forms = [settled(answer) for answer in latest.values()]
         return next(
             (answer for answer, form in zip(latest.values(), forms, strict=True) if forms.count(form) > 1), None
         )

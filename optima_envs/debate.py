@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .parsing import normalise
-from .round_robin import STATE, RoundRobin
+from .round_robin import STATE, RoundRobin, settled
 from .rules import Turns
 
 
@@ -56,5 +55,5 @@ class SolverCritic(RoundRobin):
             if turn.agent != solver:
                 heard_critic = True
             elif (before := self.stated(turn)) is not None:
-                return answer if heard_critic and normalise(before) == normalise(answer) else None
+                return answer if heard_critic and settled(before) == settled(answer) else None
         return None

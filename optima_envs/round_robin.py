@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, get_args
 
-from .parsing import extract
+from .parsing import extract, normalise
 from .records import Instance, Outcome, Said, Turn, View
 from .rules import Order, Turns, next_speakers, said, tokens_left
 
 STATE = {"tag": "<A>answer</A>", "boxed": "\\boxed{answer}"}
 MARK = {"tag": "<", "boxed": "\\boxed"}  # text without it holds no answer, so most turns need no parsing
-_extract = lru_cache(maxsize=128)(extract)  # the same turn is looked at again at every later turn
+# the same turn is looked at again at every later turn
+_extract = lru_cache(maxsize=128)(extract)
+settled = lru_cache(maxsize=128)(normalise)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class RoundRobin:
 
     def view(self, inst: Instance, turns: Turns, agent: str) -> View:
         partners, role, instructions = self._fixed[agent]  # type: ignore[attr-defined]
+        spoken, limit = len(turns), self.max_turns
         return View(
             agent,
             partners,
@@ -88,8 +91,8 @@ class RoundRobin:
             inst.question,
             inst.private.get(agent, ""),
             self._dialogue(turns),
-            len(turns),
-            max(0, self.max_turns - len(turns)),
+            spoken,
+            limit - spoken if spoken < limit else 0,
             None if self.token_budget is None else tokens_left(turns, self.token_budget),
             self.answer_format,
         )
@@ -99,7 +102,9 @@ class RoundRobin:
         known, dialogue = self._heard  # type: ignore[attr-defined]
         if known is not turns:
             shared = len(known)
-            dialogue = (*dialogue, *said(turns[shared:])) if turns[:shared] == known else said(turns)
+            if turns[:shared] != known:
+                shared, dialogue = 0, ()
+            dialogue += said(turns[shared:])
             object.__setattr__(self, "_heard", (turns, dialogue))
         return dialogue
 

@@ -40,7 +40,7 @@ def next_speakers(agents: tuple[str, ...], turns: Turns, order: Order) -> tuple[
 
 def said(turns: Turns) -> tuple[Said, ...]:
     """Turns with all that is private to their speaker (ids, prompts) left out."""
-    return tuple(Said(turn.agent, turn.text) for turn in turns)
+    return tuple([Said(turn.agent, turn.text) for turn in turns])
 
 
 def tokens_left(turns: Turns, budget: int | None) -> int | None:
