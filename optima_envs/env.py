@@ -145,13 +145,16 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
             raise RuntimeError("call reset() first: no dialogue is running")
         return self.rules.view(self.instance, self.turns, agent)
 
-    def episode(self) -> Episode:
+    def episode(
+        self, *, reward: float = 0.0, terms: Mapping[str, float] | None = None, seconds: float = 0.0
+    ) -> Episode:
         """The finished dialogue as a record, its key with the last seed given to ``reset``. RuntimeError if it runs."""
         if self.instance is None or self.outcome is None:
             raise RuntimeError("the dialogue is not over: no episode to record yet")
         score, correct = self._judged
-        key = EpisodeKey(self.instance.id, seed=self._seed)
-        return Episode(key, self.scenario.id, self.instance, self.turns, self.outcome, score, correct)
+        key = EpisodeKey(self.instance.id, 0, self._seed)
+        talk = (key, self.scenario.id, self.instance, self.turns, self.outcome)
+        return Episode(*talk, score, correct, reward, dict(terms or {}), None, seconds)
 
     def render(self) -> str | None:
         """The dialogue so far as text in mode ``"ansi"``; None otherwise (``"human"`` prints while stepping)."""
@@ -175,7 +178,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
                 "question": view.question,
                 "private": view.private,
                 "dialogue": dialogue,
-                "speaking": int(speaking),
+                "speaking": 1 if speaking else 0,
                 "turn": view.turn,
                 "turns_left": view.turns_left,
                 "tokens_left": -1 if left is None else left,
@@ -195,7 +198,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
             raise TypeError(f"{agent}'s action must be a str, got {type(text).__name__}")
         finish: Finish = "stop" if len(text) <= self.max_chars else "length"
         text = text[: self.max_chars]
-        return Turn(agent, text, self.counter(text), finish=finish)
+        return Turn(agent, text, self.counter(text), None, None, None, finish)
 
 
 def make(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pettingzoo import ParallelEnv
@@ -107,8 +106,10 @@ class EpisodeRecord(Wrapper):
         self.last: Episode | None = None
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None):
-        self._start, self._returns = time.perf_counter(), dict.fromkeys(self.env.possible_agents, 0.0)
-        return self.env.reset(seed=seed, options=options)
+        self._start = time.perf_counter()
+        result = self.env.reset(seed=seed, options=options)
+        self._returns = dict.fromkeys(self.env.agents, 0.0)
+        return result
 
     def step(self, actions: dict[str, Any]):
         result = self.env.step(actions)
@@ -117,13 +118,13 @@ class EpisodeRecord(Wrapper):
             if reward:
                 self._returns[agent] += reward
         if not self.env.agents:
-            episode: Episode = self.unwrapped.episode()  # type: ignore[attr-defined]
+            talk: DialogueEnv = self.unwrapped  # type: ignore[assignment]
             seconds = time.perf_counter() - self._start
             for agent, info in infos.items():
-                info["episode"] = {"r": self._returns[agent], "l": len(episode.turns), "t": seconds}
+                info["episode"] = {"r": self._returns[agent], "l": len(talk.turns), "t": seconds}
             first = next(iter(infos))
-            terms = infos[first].get("reward_terms", {})
-            self.last = replace(episode, reward=self._returns[first], terms=dict(terms), seconds=seconds)
+            terms = infos[first].get("reward_terms")
+            self.last = talk.episode(reward=self._returns[first], terms=terms, seconds=seconds)
             if self.sink is not None:
                 self.sink(self.last)
         return result
