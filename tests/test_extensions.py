@@ -98,6 +98,7 @@ name: acme
 method: sample-only
 model: red
 backend: parrot
+dtype: float64
 env: {id: acme/colours}
 iterations: 2
 generate: {instances: 6, samples: 4, formats: null}
