@@ -15,10 +15,11 @@ from benchmarks.speed.timing import Figure, arguments, conclude, figure
 from benchmarks.speed.vllm_server import vllm_server
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
 from optima_agents.backends.loading import TINY
+from optima_agents.backends.vllm_engine import CPU
 from optima_envs.records import Episode, Turn
 
 LIKELIHOOD, NOISE = 1e-3, 1e-2
-ENGINE = {"dtype": "float32", "block_size": 32, "kv_cache_memory_bytes": 1 << 30, "enforce_eager": True}
+ENGINE = {"dtype": "float32", "enforce_eager": True, **CPU}
 
 
 def dialogues(backend: Any, instances: int) -> list[Episode]:

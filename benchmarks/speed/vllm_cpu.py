@@ -5,9 +5,10 @@ from __future__ import annotations
 from benchmarks.speed.engine_table import Setup, measure
 from benchmarks.speed.timing import arguments, conclude
 from optima_agents.backends.loading import TINY
+from optima_agents.backends.vllm_engine import CPU
 
 # as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
-ENGINE = {"dtype": "float32", "block_size": 32, "kv_cache_memory_bytes": 1 << 30}
+ENGINE = {"dtype": "float32", **CPU}
 
 
 def main() -> int:

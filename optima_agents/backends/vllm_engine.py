@@ -26,7 +26,11 @@ T = TypeVar("T")
 
 ONLY = "adapter"  # the name of the one adapter given as ``adapter``
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the LoRA ranks vLLM has kernels for
-CPU_CACHE = 1 << 30
+CPU = {
+    "block_size": 32,  # only whole blocks are cached; the default of 128 tokens would leave most of a short prompt out
+    "enable_chunked_prefill": False,  # a seeded request whose prompt is computed in parts kills vLLM's CPU engine
+    "kv_cache_memory_bytes": 1 << 30,
+}
 FINISH: dict[str | None, Finish] = {"stop": "stop", "length": "length"}
 
 
@@ -36,8 +40,8 @@ class VLLMBackend:
     ``dtype`` defaults to float32 on a CPU and the checkpoint's own elsewhere. ``adapter`` is a LoRA folder that all
     requests use; ``adapters`` maps names to folders, chosen per request. Everything else goes to vLLM's
     ``AsyncEngineArgs`` as it is: ``tensor_parallel_size``, ``data_parallel_size``, ``max_num_seqs``,
-    ``gpu_memory_utilization``, ``kv_cache_memory_bytes`` (1 GiB on a CPU) ... Raises ValueError for an argument vLLM
-    refuses, OSError for a model it cannot find, EngineDead when the engine does not start.
+    ``gpu_memory_utilization`` ...; ``CPU`` holds what differs there. Raises ValueError for an argument vLLM refuses,
+    OSError for a model it cannot find, EngineDead when the engine does not start.
     """
 
     def __init__(
@@ -134,8 +138,7 @@ class VLLMBackend:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         if current_platform.is_cpu():
-            # only whole blocks are cached; the default of 128 tokens would leave most of a short prompt out
-            options = {"block_size": 32, "kv_cache_memory_bytes": CPU_CACHE, **options}
+            options = {**CPU, **options}
             options["dtype"] = options["dtype"] or "float32"
         options["dtype"] = options["dtype"] or "auto"
         try:

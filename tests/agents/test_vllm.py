@@ -92,6 +92,12 @@ def test_a_seed_fixes_the_sample_whatever_else_is_asked(engine):
     assert [d.ids for d in again] != together
 
 
+def test_many_long_seeded_prompts_at_once(engine):
+    """More prompt tokens than one step takes; in parts they would end a CPU engine."""
+    asked = [Request(prompt_ids=(n + 5,) * 900, sampling=Sampling(1.0, max_tokens=2), seed=n) for n in range(12)]
+    assert all(1 <= d.tokens <= 2 for d in complete(engine, asked))
+
+
 def test_limits_stops_and_bad_requests(engine):
     full = complete(engine, [Request(prompt_ids=(7,) * (engine.window - 2), sampling=Sampling(1.0, max_tokens=50))])[0]
     assert full.tokens == len(full.ids) <= 2

