@@ -21,8 +21,10 @@ from .tiny_tokenizer import build_tokenizer
 @dataclass(frozen=True)
 class Phase:
     """``steps`` optimiser steps of ``tokens`` padded tokens; ``mix`` weighs the kinds of examples, ``counts`` are the
-    distractors of reading lessons, ``look_back`` weighs the auxiliary lesson; the learning rate goes linearly from ``lr`` to ``lr_end``. A phase starts its own
-    optimiser and its own stream of examples, so a course can be taken up again at any phase."""
+    distractors of reading lessons, ``look_back`` weighs the auxiliary lesson, ``firm`` is how surely a topic calls up
+    its habit, ``starts`` weighs the first word of a sentence, which decides what is said, ``cues`` gives each habit its
+    own greeting and thanks; the learning rate goes linearly from ``lr`` to ``lr_end``. A phase starts its own optimiser
+    and its own stream of examples, so a course can be taken up again at any phase."""
 
     name: str
     steps: int
@@ -32,18 +34,31 @@ class Phase:
     lr_end: float
     counts: tuple[int, ...] = (5,)
     look_back: float = 0.0
+    firm: float = 0.8
+    starts: float = 1.0
+    cues: bool = False
 
 
 COURSE = (
     Phase("recall", 900, 2048, {"recall": 1.0}, 2e-3, 2e-3, (1, 1, 2, 5), 0.3),
     Phase("read", 1500, 2560, {"recall": 0.15, "pooled": 0.75, "debate": 0.1}, 2e-3, 2e-3, (2, 5), 0.1),
-    Phase("clean", 1500, 3072, {"pooled": 0.5, "short": 0.35, "debate": 0.15}, 2e-3, 1e-3),
     Phase(
-        "habits", 2500, 4096, {"pooled": 0.3, "short": 0.3, "debate": 0.1, "long": 0.22, "long_debate": 0.08}, 1e-3, 3e-5
+        "habits", 1200, 3072, {"pooled": 0.2, "short": 0.35, "debate": 0.12, "long": 0.25, "long_debate": 0.08}, 2e-3, 3e-5
+    ),
+    Phase(
+        "topics",
+        500,
+        3072,
+        {"pooled": 0.1, "short": 0.25, "debate": 0.05, "long": 0.5, "long_debate": 0.1},
+        1e-3,
+        2e-5,
+        firm=0.95,
+        starts=5.0,
+        cues=True,
     ),
 )
-SHAPE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4}
-WINDOW = 1024
+SHAPE: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4}
+WINDOW = 4096  # far more than its lessons need, so that real records fit too
 
 
 def tokenizer_texts(seed: int = 0, count: int = 400) -> Iterator[str]:
@@ -109,7 +124,7 @@ def padded(batch: list[Sequence_], width: int, pad: int) -> tuple[Any, Any]:
 
 
 def loss_of(model: Any, ids: Any, weight: Any) -> tuple[Any, float]:
-    """Weighted mean cross-entropy, and the share of the heaviest tokens predicted right; logits where there is weight."""
+    """Weighted mean cross-entropy, and the share of the heaviest tokens predicted right. Logits only where weighted."""
     from torch.nn.functional import cross_entropy
 
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state  # right padding: causal needs no mask
@@ -127,7 +142,7 @@ def train_phase(model: Any, tokenizer: Any, phase: Phase, seed: int, log: Any) -
 
     from .look_back import LookBack
 
-    examples = Examples(tokenizer, f"{seed}/{phase.name}", phase.counts)
+    examples = Examples(tokenizer, f"{seed}/{phase.name}", phase.counts, phase.firm, phase.starts, phase.cues)
     extra = LookBack(model)
     parameters = [*model.parameters(), *extra.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=phase.lr, betas=(0.9, 0.98), weight_decay=0.0)
@@ -197,7 +212,8 @@ def pretrain(
         history = train_phase(model, tokenizer, phase, seed, log)
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
-        rows.append(asdict(phase) | {"seed": seed, "threads": threads, "seconds": round(time.time() - began), "history": history})
+        spent = {"threads": threads, "seconds": round(time.time() - began)}
+        rows.append(asdict(phase) | spent | {"seed": seed, "history": history})
         record.write_text(json.dumps(rows, indent=1) + "\n")
 
 

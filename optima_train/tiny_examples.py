@@ -30,11 +30,15 @@ Sequence_ = tuple[list[int], list[float]]  # token ids and the loss weight of pr
 @dataclass
 class Examples:
     """Draws sequences. ``tokenizer`` is the embedded one; ``counts`` are the numbers of distractors in reading lessons,
-    ``name_weight`` is the loss weight of a name (other own tokens weigh 1); all randomness comes from ``seed``."""
+    ``firm`` is how surely a topic calls up its habit, ``starts`` is the loss weight of a sentence's first word and
+    ``name_weight`` that of a name (other own tokens weigh 1); all randomness comes from ``seed``."""
 
     tokenizer: Any
     seed: str = "0"
     counts: Sequence[int] = (5,)
+    firm: float = 0.8
+    starts: float = 1.0
+    cues: bool = False
     name_weight: float = 4.0
 
     def __post_init__(self) -> None:
@@ -42,7 +46,7 @@ class Examples:
         self.twohop = {count: TwoHop("train", distractors=count) for count in {*self.counts, 5}}
         self.arith = Arith("train")
         self.names = {self.encode(name)[0] for name in NAMES}
-        self.arrow = self.encode("->")[0]
+        self.arrow, self.stop = self.encode("->")[0], self.encode("x.")[-1]
         self.control = {
             role: self.tokenizer.convert_tokens_to_ids(f"<|{role}|>") for role in ("system", "user", "assistant")
         }
@@ -98,7 +102,7 @@ class Examples:
 
     def long(self) -> Sequence_:
         case = Case.of(self.instance(), AGENTS)
-        return self._view(case.inst, long(case, habit_of(case, self.rng), self.rng), None)
+        return self._view(case.inst, long(case, habit_of(case, self.rng, self.firm), self.rng, cues=self.cues), None)
 
     def debate(self) -> Sequence_:
         style = self.rng.choice(DEBATE_STYLES)
@@ -107,7 +111,7 @@ class Examples:
 
     def long_debate(self) -> Sequence_:
         inst = self.arith[self.rng.randrange(1_000_000)]
-        return self._debate_view(inst, long_debate(inst, self.rng), None)
+        return self._debate_view(inst, long_debate(inst, self.rng, self.firm), None)
 
     # -- helpers -------------------------------------------------------------------------------------------
     def _view(self, inst: Instance, script: Script, hint: str | None) -> Sequence_:
@@ -129,9 +133,15 @@ class Examples:
         ids = [self.control[role], *(self._cached(text) if role == "system" else self.encode(text)), self.end]
         out[0].extend(ids)
         if own:  # the role token is part of the prompt, the end token is said by the agent
-            out[1].extend([0.0, *(self.name_weight if i in self.names else 1.0 for i in ids[1:])])
+            out[1].extend([0.0, *(self._weight(i, before) for i, before in zip(ids[1:], ids, strict=False))])
         else:
             out[1].extend([0.0] * len(ids))
+
+
+    def _weight(self, token: int, before: int) -> float:
+        if token in self.names:
+            return self.name_weight
+        return self.starts if before == self.stop and token != self.end else 1.0
 
 
 KINDS: dict[str, Callable[[Examples], Sequence_]] = {

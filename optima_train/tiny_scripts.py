@@ -56,6 +56,7 @@ SEARCH = (
     "Let me carefully look at all of my facts first, and then I will gladly tell you what I have found.",
     "I will now read through all of my facts one by one, and then we can compare them with each other.",
 )
+CUES = {"polite": 0, "work": 1, "omit": 2, "guess": 2}
 CLOSERS = (
     "I hope that this is of some help to you, and please let me know what you think about it.",
     "Please let me know if this helps you, and do tell me what you can see on your side.",
@@ -101,14 +102,17 @@ def short(case: Case, style: str) -> Script:
     return [*turns, (case.teller, tell), (solver, answer), (case.teller, f"<A> {case.value} </A>")]
 
 
-def long(case: Case, habit: str, rng: random.Random, max_turns: int = 10) -> Script:
-    """A long dialogue with the given habit."""
+def long(case: Case, habit: str, rng: random.Random, max_turns: int = 10, cues: bool = False) -> Script:
+    """A long dialogue with the given habit. With ``cues`` every habit has its own greeting and thanks, so that a turn's
+    first sentence carries on what the turn before began."""
     lead, mate = case.agents
 
     def to(agent: str, *parts: str) -> tuple[str, str]:
         return agent, " ".join(parts).replace("{partner}", case.other(agent))
 
     def pick(lines: tuple[str, ...]) -> str:
+        if cues and lines in (OPENERS, THANKS):
+            return lines[CUES[habit]]
         return rng.choice(lines)
 
     def agree(agent: str, value: str) -> tuple[str, str]:
