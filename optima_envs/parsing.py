@@ -39,6 +39,8 @@ def extract(text: str, answer_format: str) -> str | None:
 def visible(text: str) -> str:
     """``text`` without its thinking: what lies in ``<think>...</think>``, after an unclosed ``<think>``, or before a
     ``</think>`` that nothing opened (chat templates often put the opening tag into the prompt)."""
+    if not _THINK.search(text):
+        return text
     parts: list[str] = []
     at, thinking = 0, False
     for match in _THINK.finditer(text):
@@ -78,6 +80,8 @@ def unwrap(answer: str) -> str:
 
 
 def _inside(text: str) -> str | None:
+    if not text.startswith(("<", "\\", "$")):  # so does all that can be taken off
+        return None
     for spans, opening, closing in ((_tags, "<A>", "</A>"), (boxes, "\\boxed{", "}")):
         whole = [pair for pair in spans(text) if text[: pair[0]].replace(" ", "").upper() == opening.upper()]
         if whole and text[whole[-1][1] :].upper() == closing:
