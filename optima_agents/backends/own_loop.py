@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from .base import EngineDead
@@ -20,8 +21,7 @@ class OwnLoop:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._guard = threading.Lock()
         self._closed = False
 
@@ -42,18 +42,20 @@ class OwnLoop:
             if self._closed:
                 return
             self._closed = True
-        if self._thread.ident is not None:
+        if self._loop is not None:
             asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-        self._loop.close()
+            self._loop.close()
 
-    def _submit(self, work: Coroutine[Any, Any, T]):
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         with self._guard:
             if self._closed:
                 work.close()
                 raise EngineDead(f"the {self._name} backend is closed")
-            if self._thread.ident is None:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
                 self._thread.start()
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 

