@@ -43,7 +43,12 @@ COURSE = (
     Phase("recall", 900, 2048, {"recall": 1.0}, 2e-3, 2e-3, (1, 1, 2, 5), 0.3),
     Phase("read", 1500, 2560, {"recall": 0.15, "pooled": 0.75, "debate": 0.1}, 2e-3, 2e-3, (2, 5), 0.1),
     Phase(
-        "habits", 1200, 3072, {"pooled": 0.2, "short": 0.35, "debate": 0.12, "long": 0.25, "long_debate": 0.08}, 2e-3, 3e-5
+        "habits",
+        1200,
+        3072,
+        {"pooled": 0.2, "short": 0.35, "debate": 0.12, "long": 0.25, "long_debate": 0.08},
+        2e-3,
+        3e-5,
     ),
     Phase(
         "topics",

@@ -137,7 +137,6 @@ class Examples:
         else:
             out[1].extend([0.0] * len(ids))
 
-
     def _weight(self, token: int, before: int) -> float:
         if token in self.names:
             return self.name_weight
