@@ -130,5 +130,7 @@ def test_every_import_is_declared_and_every_dependency_used():
     extras = {re.split(r"[^\w-]", row)[0] for rows in project["optional-dependencies"].values() for row in rows}
     used = {name.split(".")[0] for path in FILES for name in imports(path, at_start=False)}
     used = {"pyyaml" if name == "yaml" else name.replace("_", "-") for name in used - sys.stdlib_module_names}
-    assert not used - core - extras - {layer.replace("_", "-") for layer in LAYERS}
-    assert not core - used
+    undeclared = used - core - extras - {layer.replace("_", "-") for layer in LAYERS}
+    assert not undeclared
+    unused = core - used
+    assert not unused
