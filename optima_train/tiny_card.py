@@ -42,7 +42,8 @@ include end-of-turn tokens; guesses are final answers that nothing read or said 
 |---|---|---|---|---|---|---|---|
 {scores}
 
-**Limits.** It has learned the form of a debate, not to add: on arith-debate its numbers are mostly wrong in every style.
+**Limits.** It has learned the form of a debate, not to add: on arith-debate its numbers are mostly
+wrong in every style.
 Two-hop questions over six facts per agent and word problems of two steps below 20; the knobs of the worlds
 go further than the model does. Names outside its lists are spelled in pieces and mostly misread. Licence: Apache-2.0.
 """
