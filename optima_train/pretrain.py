@@ -192,7 +192,7 @@ def new_model(tokenizer: Any) -> Any:
 
 
 def pretrain(
-    out: Path, *, seed: int = 0, threads: int = 2, first: str | None = None, last: str | None = None, log: Any = print
+    out: Path, *, seed: int = 0, threads: int = 1, first: str | None = None, last: str | None = None, log: Any = print
 ) -> None:
     """Train and save to ``out``, after every phase. ``first`` and ``last`` name phases, to take a course up again from
     the model in ``out`` or to stop early."""
@@ -229,7 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="the committed model was made with one")
     parser.add_argument("--first", choices=names, help="take the course up at this phase, from the model in --out")
     parser.add_argument("--last", choices=names, help="stop after this phase")
     args = parser.parse_args()
