@@ -30,7 +30,8 @@ def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.
         shutil.copy(ROOT / "Makefile", folder)
         for name in ("pyproject.toml", "constraints.txt"):
             (folder / name).touch()
-    env = {**os.environ, "PATH": os.pathsep.join([*([str(path)] if path else []), os.environ["PATH"]])}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}  # the suite runs under make
+    env = {**inherited, "PATH": os.pathsep.join([*([str(path)] if path else []), os.environ["PATH"]])}
     return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True)
 
 

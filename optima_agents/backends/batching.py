@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import queue
 import threading
 import time
@@ -48,6 +49,8 @@ class Batcher(Generic[Item, Result]):
                 raise EngineDead("the batcher is closed")
             if self._thread.ident is None:
                 self._thread.start()
+                # a daemon thread that dies with the interpreter inside native code aborts the whole process
+                atexit.register(self.close)
             self._waiting.put((item, future))
         return await asyncio.wrap_future(future)
 
@@ -60,6 +63,7 @@ class Batcher(Generic[Item, Result]):
             self._waiting.put(None)
         if self._thread.ident is not None:
             self._thread.join()
+            atexit.unregister(self.close)
 
     def _serve(self) -> None:
         open_ = True

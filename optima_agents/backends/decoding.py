@@ -6,6 +6,7 @@ that wait for the same unknown prefix wait until the first of them has computed 
 
 from __future__ import annotations
 
+import atexit
 import math
 import queue
 import threading
@@ -103,6 +104,7 @@ class Decoder:
             self._inbox.put(None)
         if self._thread.ident is not None:
             self._thread.join()
+            atexit.unregister(self.close)
 
     def _send(self, item: Row | Callable[[], None]) -> None:
         with self._guard:
@@ -110,6 +112,8 @@ class Decoder:
                 raise EngineDead(self.dead or "the engine is closed")
             if self._thread.ident is None:
                 self._thread.start()
+                # a daemon thread that dies with the interpreter inside native code aborts the whole process
+                atexit.register(self.close)
             self._inbox.put(item)
 
     @torch.inference_mode()
