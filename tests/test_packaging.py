@@ -30,7 +30,8 @@ def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.
         shutil.copy(ROOT / "Makefile", folder)
         for name in ("pyproject.toml", "constraints.txt"):
             (folder / name).touch()
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}  # the suite runs under make
+    # the suite itself runs under make
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     env = {**inherited, "PATH": os.pathsep.join([*([str(path)] if path else []), os.environ["PATH"]])}
     return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True)
 
