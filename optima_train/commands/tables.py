@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 HEADINGS = {
     "label": "team",
     "n": "n",
-    "score": "score [95% interval]",
+    "score": "score [95%]",
     "tokens": "tokens",
     "turns": "turns",
     "nll": "NLL",
-    "guesses": "guesses",
-    "failures": "failed",
+    "guesses": "guess",
+    "failures": "fail",
     "kept": "kept",
-    "dropped": "dropped",
+    "dropped": "drop",
     "cached": "cached",
-    "seconds": "seconds",
+    "seconds": "sec",
 }
 
 
@@ -31,7 +31,7 @@ def results_table(console: Console, rows: Sequence[Mapping[str, Any]], title: st
     """One line per evaluated model; columns that no row has are left out."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)  # 80 columns
     columns = [name for name in HEADINGS if any(row.get(name) is not None for row in rows)]
     for name in columns:
         table.add_column(HEADINGS[name], justify="left" if name == "label" else "right", no_wrap=True)
@@ -47,9 +47,9 @@ def cell(row: Mapping[str, Any], name: str) -> str:
         return "-"
     if name == "score":
         interval = row.get("score_ci")
-        return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+        return f"{value:.3f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
     if isinstance(value, float):
-        return f"{value:.3f}" if name in ("nll", "guesses", "cached") else f"{value:.1f}"
+        return f"{value:.3f}" if name in ("nll", "guesses", "cached") else f"{value:.{name != 'seconds':d}f}"
     return str(value)
 
 
