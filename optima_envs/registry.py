@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class Registry(Generic[T]):
                 log.warning("plugin %s (%s) failed to load: %s: %s", point.name, self.group, type(err).__name__, err)
                 continue
             # a plugin either is the object or is a module that registers things when imported
-            if point.name not in self._items and not hasattr(loaded, "__path__") and not _is_module(loaded):
+            if point.name not in self._items and not isinstance(loaded, ModuleType):
                 self._items[point.name] = loaded
 
 
@@ -91,10 +92,3 @@ def load_attr(path: str) -> Any:
     """Import ``"module:attr"``. Raises ImportError or AttributeError naming the path."""
     module, _, attr = path.partition(":")
     return getattr(importlib.import_module(module), attr)
-
-
-def _is_module(item: Any) -> bool:
-    return type(item).__name__ == "module"
-
-
-Factory = Callable[..., Any]

@@ -11,9 +11,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from optima_agents.formats import TINY
+
+from .tiny_debates import DEBATE_STYLES
+
 WORLDS = {
-    "twohop-asym": ("bare", "arrows", "keyvalue", "telegram", "notes", "slots"),
-    "arith-debate": ("math", "telegram", "bare"),
+    "twohop-asym": TINY,
+    "arith-debate": DEBATE_STYLES,
 }
 TEMPERATURES = (0.0, 0.7)
 
