@@ -18,6 +18,10 @@ ROLES: dict[tuple[str, str], str] = {
         "Tell what matters, and when you are sure state the answer as {answer}. "
         "The talk ends when two of you state the same answer."
     ),
+    ("exchange", "solo"): (
+        "You answer a question from the facts you are given. Think step by step and state the answer as {answer}."
+    ),
+    ("debate", "solo"): "You solve a problem alone. Think step by step and state the answer as {answer}.",
     ("debate", "solver"): (
         "You solve a problem and {partners} checks your work. Show your steps and state your answer as {answer}. "
         "Correct it when a mistake is pointed out, and state it again when it stands."

@@ -22,6 +22,25 @@ def isft(config: TrainConfig) -> Recipe:
 
     Iteration 0 is the initialisation (Alg. 1): the same stages, with the format pool in the prompts.
     """
+    stages = _sft_stages()
+    return lambda iteration: stages
+
+
+@METHODS.register("idpo")
+def idpo(config: TrainConfig) -> Recipe:
+    """Iterative DPO (paper Alg. 3): the initialisation of iSFT, then pairs of turns from trees, with an NLL term."""
+    first, then = _sft_stages(), _dpo_stages()
+    return lambda iteration: then if iteration else first
+
+
+@METHODS.register("isft-dpo")
+def isft_dpo(config: TrainConfig) -> Recipe:
+    """The hybrid (paper section 2.5): an SFT and a DPO iteration in turn."""
+    sft, dpo = _sft_stages(), _dpo_stages()
+    return lambda iteration: dpo if iteration % 2 else sft
+
+
+def _sft_stages() -> Sequence[Stage]:
     from .evaluate import Evaluate
     from .generate import Generate
     from .rank import Rank
@@ -29,8 +48,16 @@ def isft(config: TrainConfig) -> Recipe:
     from .selection import Select
     from .sft import Sft
 
-    stages = (Generate(), Rank(), Select(), BuildRows(), Sft(), Evaluate())
-    return lambda iteration: stages
+    return Generate(), Rank(), Select(), BuildRows(), Sft(), Evaluate()
+
+
+def _dpo_stages() -> Sequence[Stage]:
+    from .dpo import Dpo
+    from .evaluate import Evaluate
+    from .grow import Grow
+    from .pairs import Pairs
+
+    return Grow(), Pairs(), Dpo(), Evaluate()
 
 
 def plan(config: TrainConfig) -> list[Step]:

@@ -39,6 +39,8 @@ class Phase:
     cues: bool = False
 
 
+WITH_SUMS = {"sums": 0.12, "pooled_debate": 0.2, "debate": 0.1, "long_debate": 0.15, "alone_sum": 0.06}
+WITH_SUMS |= {"pooled": 0.06, "short": 0.08, "long": 0.17, "alone": 0.06}
 COURSE = (
     Phase("recall", 900, 2048, {"recall": 1.0}, 2e-3, 2e-3, (1, 1, 2, 5), 0.3),
     Phase("read", 1500, 2560, {"recall": 0.15, "pooled": 0.75, "debate": 0.1}, 2e-3, 2e-3, (2, 5), 0.1),
@@ -56,6 +58,17 @@ COURSE = (
         3072,
         {"pooled": 0.1, "short": 0.25, "debate": 0.05, "long": 0.5, "long_debate": 0.1},
         1e-3,
+        2e-5,
+        firm=0.95,
+        starts=5.0,
+        cues=True,
+    ),
+    Phase(
+        "sums",
+        1500,
+        3072,
+        WITH_SUMS,
+        1.5e-3,
         2e-5,
         firm=0.95,
         starts=5.0,

@@ -64,6 +64,38 @@ class GenerateConfig(SamplingConfig):
     """The format pool of iteration 0: names of ``optima_agents.formats``; null: plain prompts from the start."""
 
 
+class TreeConfig(SamplingConfig):
+    """Tree generation, iDPO's data (paper section 2.4 and App. H.1; what the paper leaves out, from its code)."""
+
+    instances: Count = 10_000
+    """Trees of one iteration."""
+    rounds: Count = 8
+    """Expansions of a tree; each plays ``rollouts`` dialogues to their end from the chosen node."""
+    rollouts: Count = 3
+    temperature: Weight = 0.7
+    expand_distance: Share = 0.25
+    """A node nearer than this to one expanded before (edit distance over the longer length) is no candidate."""
+    merge_distance: Share = 0.1
+    """Siblings nearer than this are one node."""
+    top: Count = 10
+    """Candidates of the highest value, among which a softmax over the values draws."""
+    values: Literal["children", "visits"] = "children"
+    """A node's value: the mean of its children's (paper), or of all dialogues through it (reference code)."""
+
+
+class PairsConfig(Settings):
+    """Preference pairs from trees (paper Alg. 5)."""
+
+    kind: Literal["all", "siblings-extreme"] = "all"
+    """All pairs of siblings (paper), or the best and the worst child of each node (reference code)."""
+    threshold: float = 0.4
+    """theta_dpo-filter: the chosen turn's least value."""
+    gap: float = 0.2
+    """theta_dpo-diff: the least difference of the two values."""
+    top_share: Share = 0.5
+    """Of each tree's pairs, those of the highest chosen value; at least one."""
+
+
 class RewardConfig(Settings):
     """R = R_task - tokens * R_token + readability / R_loss (paper Eq. 1)."""
 
@@ -71,6 +103,11 @@ class RewardConfig(Settings):
     """By term name, >= 0: each term carries its own sign. A term left out, or of weight 0, is not computed."""
     readability_cap: Annotated[float, Field(gt=0)] = 1.0
     """Upper bound of 1/R_loss, which is unbounded otherwise."""
+    normaliser: Literal["group-max", "percentile"] = "group-max"
+    """Tokens over the longest dialogue of the group (paper), or over a percentile of fresh dialogues (code, trees)."""
+    percentile: Annotated[float, Field(gt=0, le=100)] = 85.0
+    probe: Count = 100
+    """Dialogues sampled to find the percentile."""
     condition: Literal["task", "none"] = "task"
     """The base model scores a turn given the speaker's task prompt (paper) or on its own (reference code)."""
 
@@ -117,9 +154,37 @@ class TrainStageConfig(Settings):
     precision: Literal["fp32", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
     lora: LoraConfig | None = None
+    processes: Count = 1
+    """Training processes, one per device: more than one runs under ``accelerate launch``."""
+    accelerate: str | None = None
+    """A config file of ``accelerate launch`` (FSDP, DeepSpeed, several machines); packaged ones by name."""
 
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainStageConfig:
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+
+class DpoConfig(Settings):
+    """Preference training (paper Eq. 4, spec section 5.3); the rest (LoRA, precision, length ...) is as in ``train``.
+
+    It starts from the previous iteration's model, which is the reference too.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-7
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    batch_size: Count = 64
+    """Pairs per optimiser step, over all micro-batches and processes."""
+    micro_batch: Count = 1
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    sft_weight: Weight = 1.0
+    """alpha: the weight of the chosen turn's mean negative log-likelihood; 0: plain DPO."""
+    drift_alarm: Annotated[float, Field(gt=0)] = 20.0
+    """Nats by which the chosen turns' log-probability may fall before a warning is given."""
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> DpoConfig:
         if self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}")
         return self
@@ -150,9 +215,12 @@ class TrainConfig(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     iterations: Count = 6
     generate: GenerateConfig = GenerateConfig()
+    tree: TreeConfig = TreeConfig()
+    pairs: PairsConfig = PairsConfig()
     reward: RewardConfig = RewardConfig()
     select: SelectConfig = SelectConfig()
     train: TrainStageConfig = TrainStageConfig()
+    dpo: DpoConfig = DpoConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
     processes: Literal["rooms", "stages", "one", "inline"] = "rooms"

@@ -23,6 +23,15 @@ def steps(inst: Instance, wrong: int | None = None, by: int = 0) -> tuple[list[s
     return lines, amount
 
 
+def sums(rng: random.Random, count: int, limit: int = 20) -> list[str]:
+    """``count`` lines such as ``7 + 5 = 12`` over the amounts the word problems hold."""
+    lines = []
+    for _ in range(count):
+        before, after = rng.randint(0, limit), rng.randint(0, limit)
+        lines.append(f"{before} {'+' if after > before else '-'} {abs(after - before)} = {after}")
+    return lines
+
+
 def debate(inst: Instance, style: str, rng: random.Random) -> Script:
     """A short debate; in one in six of those that show their steps the solver slips and the critic mends it."""
     solver, critic = "Alice", "Bob"

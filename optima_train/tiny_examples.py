@@ -19,8 +19,9 @@ from optima_envs.tasks.arith import Arith
 from optima_envs.tasks.names import FAMILIES, PEOPLE, VALUES
 from optima_envs.tasks.twohop import TwoHop
 
-from .tiny_debates import DEBATE_STYLES, debate, long_debate
+from .tiny_debates import DEBATE_STYLES, debate, long_debate, sums
 from .tiny_scripts import STYLES, Case, Script, habit_of, long, short
+from .tiny_solo import alone, alone_sum
 
 AGENTS = ("Alice", "Bob")
 NAMES = frozenset([*PEOPLE, *FAMILIES, *(value for values in VALUES.values() for value in values)])
@@ -47,6 +48,7 @@ class Examples:
         self.arith = Arith("train")
         self.names = {self.encode(name)[0] for name in NAMES}
         self.arrow, self.stop = self.encode("->")[0], self.encode("x.")[-1]
+        self.equals = self.encode("=")[0]
         self.control = {
             role: self.tokenizer.convert_tokens_to_ids(f"<|{role}|>") for role in ("system", "user", "assistant")
         }
@@ -66,6 +68,9 @@ class Examples:
     def instance(self, distractors: int = 5) -> Instance:
         return self.twohop[distractors][self.rng.randrange(1_000_000)]
 
+    def problem(self) -> Instance:
+        return self.arith[self.rng.randrange(1_000_000)]
+
     # -- kinds ---------------------------------------------------------------------------------------------
     def recall(self) -> Sequence_:
         """All facts, then each once more in another order: the densest lesson in looking things up."""
@@ -80,6 +85,13 @@ class Examples:
         self._add(out, "assistant", told)
         # only what follows an arrow can be known
         return out[0], [0.0, *(float(i == self.arrow) for i in out[0][:-1])]
+
+    def sums(self) -> Sequence_:
+        """Sums and differences one after another: the densest lesson in reckoning."""
+        out: Sequence_ = ([], [])
+        self._add(out, "user", "Question:")
+        self._add(out, "assistant", " , ".join(sums(self.rng, 48)))
+        return out[0], [0.0, *(float(i == self.equals) for i in out[0][:-1])]
 
     def pooled(self) -> Sequence_:
         """One view over every chain of an instance, all in one format."""
@@ -106,12 +118,36 @@ class Examples:
 
     def debate(self) -> Sequence_:
         style = self.rng.choice(DEBATE_STYLES)
-        inst = self.arith[self.rng.randrange(1_000_000)]
+        inst = self.problem()
         return self._debate_view(inst, debate(inst, style, self.rng), FORMATS[style])
 
     def long_debate(self) -> Sequence_:
-        inst = self.arith[self.rng.randrange(1_000_000)]
+        inst = self.problem()
         return self._debate_view(inst, long_debate(inst, self.rng, self.firm), None)
+
+    def pooled_debate(self) -> Sequence_:
+        """The solver's part of several debates, all in one format."""
+        style = self.rng.choice(DEBATE_STYLES)
+        out: Sequence_ = ([], [])
+        for k in range(5):
+            inst = self.problem()
+            rows = messages(view_of(inst, AGENTS[0], debate(inst, style, self.rng), "solver", "debate"), FORMATS[style])
+            for row in rows if k == 0 else later(rows):
+                self._add(out, row["role"], row["content"], own=row["role"] == "assistant")
+        return out
+
+    def alone(self) -> Sequence_:
+        """One agent, all facts or half of them, in the prompt single-agent methods use."""
+        case = Case.of(self.instance(), AGENTS)
+        private, text = alone(case, self.rng, self.firm)
+        view = view_of(replace(case.inst, private={AGENTS[0]: private}), AGENTS[0], [], "solo", "exchange")
+        return self._rows([*messages(view), {"role": "assistant", "content": text}])
+
+    def alone_sum(self) -> Sequence_:
+        """The same for a word problem."""
+        inst = self.problem()
+        view = view_of(inst, AGENTS[0], [], "solo", "debate")
+        return self._rows([*messages(view), {"role": "assistant", "content": alone_sum(inst, self.rng, self.firm)}])
 
     # -- helpers -------------------------------------------------------------------------------------------
     def _view(self, inst: Instance, script: Script, hint: str | None) -> Sequence_:
@@ -138,14 +174,16 @@ class Examples:
             out[1].extend([0.0] * len(ids))
 
     def _weight(self, token: int, before: int) -> float:
-        if token in self.names:
+        if token in self.names or before == self.equals:
             return self.name_weight
         return self.starts if before == self.stop and token != self.end else 1.0
 
 
-KINDS: dict[str, Callable[[Examples], Sequence_]] = {
-    name: getattr(Examples, name) for name in ("recall", "pooled", "short", "long", "debate", "long_debate")
-}
+NAMES_OF_KINDS = (
+    *("recall", "pooled", "short", "long", "alone"),
+    *("sums", "pooled_debate", "debate", "long_debate", "alone_sum"),
+)
+KINDS: dict[str, Callable[[Examples], Sequence_]] = {name: getattr(Examples, name) for name in NAMES_OF_KINDS}
 
 
 def view_of(inst: Instance, agent: str, script: Script, role: str, family: str) -> View:
