@@ -34,13 +34,14 @@ FORMATS: dict[str, str] = {
     "lists": "Write bracketed lists such as [name, relation, value].",
     "symbols": "Use symbols for words: = is, ? unknown, ! certain.",
 }
+PLAIN = "plain"  # no hint: the team's own way competes with the formats
 TINY = ("bare", "arrows", "keyvalue", "telegram", "notes", "slots")
 
 
 def format_pool(names: Iterable[str] | None = None) -> dict[str, str]:
-    """The hints of ``names`` (default: all). Raises ValueError naming a format that is not in the pool."""
+    """The hints of ``names`` (default: all formats); that of ``plain`` is empty. Raises ValueError naming a format that is not in the pool."""
     chosen = list(FORMATS) if names is None else list(names)
-    unknown = [name for name in chosen if name not in FORMATS]
+    unknown = [name for name in chosen if name not in FORMATS and name != PLAIN]
     if unknown:
-        raise ValueError(f"unknown format {', '.join(unknown)}; known: {', '.join(FORMATS)}")
-    return {name: FORMATS[name] for name in chosen}
+        raise ValueError(f"unknown format {', '.join(unknown)}; known: {PLAIN}, {', '.join(FORMATS)}")
+    return {name: FORMATS.get(name, "") for name in chosen}

@@ -36,7 +36,7 @@ class Generate:
         pool = format_pool(None if config.formats == "all" else config.formats) if self._hinted(ctx) else {}
         indices = block(ctx.config, ctx.iteration, len(scenario.task))
         jobs = [
-            Job(index, sample, seed, {"format": draw(pool, seed, index, sample)} if pool else {})
+            Job(index, sample, seed, told(pool, draw(pool, seed, index, sample)) if pool else {})
             for index in indices
             for sample in range(config.samples)
         ]
@@ -46,8 +46,7 @@ class Generate:
         sampling = Sampling(heat, config.top_p, config.max_tokens)
 
         def seat(job: Job) -> Policy:
-            hint = pool[job.info["format"]] if pool else None
-            return LLMPolicy(backend, sampling, hint=hint, prompt=hinted)
+            return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted)
 
         tally = play(ctx, scenario, jobs, seat, config)
         return StageResult(
@@ -81,6 +80,11 @@ def block(config: TrainConfig, iteration: int, size: int) -> list[int]:
 def draw(pool: dict[str, str], seed: int, index: int, sample: int) -> str:
     """The format of one dialogue, the same for all its agents (paper section 2.2: uniform over the pool)."""
     return random.Random(derive(seed, "format", index, sample)).choice(sorted(pool))
+
+
+def told(pool: dict[str, str], name: str) -> dict[str, str]:
+    """What a dialogue's record says of its format; a plain prompt has none."""
+    return {"format": name} if pool[name] else {}
 
 
 def hinted(view: View, hint: str | None) -> Messages:

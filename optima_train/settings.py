@@ -61,7 +61,8 @@ class GenerateConfig(SamplingConfig):
     temperature: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.3, 0.7)
     """One per iteration; the last one holds for all later iterations."""
     formats: tuple[str, ...] | Literal["all"] | None = "all"
-    """The format pool of iteration 0: names of ``optima_agents.formats``; null: plain prompts from the start."""
+    """The format pool of iteration 0: names of ``optima_agents.formats``, ``plain`` for no hint among them; null:
+    plain prompts from the start."""
 
 
 class TreeConfig(SamplingConfig):

@@ -32,7 +32,7 @@ Sequence_ = tuple[list[int], list[float]]  # token ids and the loss weight of pr
 class Examples:
     """Draws sequences. ``tokenizer`` is the embedded one; ``counts`` are the numbers of distractors in reading lessons,
     ``firm`` is how surely a topic calls up its habit, ``starts`` is the loss weight of a sentence's first word and
-    ``name_weight`` that of a name (other own tokens weigh 1); all randomness comes from ``seed``."""
+    ``name_weight`` that of a name or number (other own tokens weigh 1); all randomness comes from ``seed``."""
 
     tokenizer: Any
     seed: str = "0"
@@ -45,8 +45,8 @@ class Examples:
     def __post_init__(self) -> None:
         self.rng = random.Random(f"pretrain/{self.seed}")
         self.twohop = {count: TwoHop("train", distractors=count) for count in {*self.counts, 5}}
-        self.arith = Arith("train")
-        self.names = {self.encode(name)[0] for name in NAMES}
+        self.arith = {changes: Arith("train", steps=changes) for changes in (1, 2, 3, 4, 6)}
+        self.names = {self.encode(name)[0] for name in (*NAMES, *map(str, range(21)))}
         self.arrow, self.stop = self.encode("->")[0], self.encode("x.")[-1]
         self.equals = self.encode("=")[0]
         self.control = {
@@ -68,8 +68,8 @@ class Examples:
     def instance(self, distractors: int = 5) -> Instance:
         return self.twohop[distractors][self.rng.randrange(1_000_000)]
 
-    def problem(self) -> Instance:
-        return self.arith[self.rng.randrange(1_000_000)]
+    def problem(self, changes: int = 2) -> Instance:
+        return self.arith[changes][self.rng.randrange(1_000_000)]
 
     # -- kinds ---------------------------------------------------------------------------------------------
     def recall(self) -> Sequence_:
@@ -125,12 +125,18 @@ class Examples:
         inst = self.problem()
         return self._debate_view(inst, long_debate(inst, self.rng, self.firm), None)
 
+    def stories(self) -> Sequence_:
+        """Equations to stories of up to six changes: the densest lesson in reading amounts off a text."""
+        return self._debates("math", (1, 2, 3, 4, 6))
+
     def pooled_debate(self) -> Sequence_:
         """The solver's part of several debates, all in one format."""
-        style = self.rng.choice(DEBATE_STYLES)
+        return self._debates(self.rng.choice(DEBATE_STYLES), (2,))
+
+    def _debates(self, style: str, lengths: Sequence[int]) -> Sequence_:
         out: Sequence_ = ([], [])
-        for k in range(5):
-            inst = self.problem()
+        for k in range(4):
+            inst = self.problem(self.rng.choice(lengths))
             rows = messages(view_of(inst, AGENTS[0], debate(inst, style, self.rng), "solver", "debate"), FORMATS[style])
             for row in rows if k == 0 else later(rows):
                 self._add(out, row["role"], row["content"], own=row["role"] == "assistant")
@@ -174,14 +180,14 @@ class Examples:
             out[1].extend([0.0] * len(ids))
 
     def _weight(self, token: int, before: int) -> float:
-        if token in self.names or before == self.equals:
+        if token in self.names:
             return self.name_weight
         return self.starts if before == self.stop and token != self.end else 1.0
 
 
 NAMES_OF_KINDS = (
     *("recall", "pooled", "short", "long", "alone"),
-    *("sums", "pooled_debate", "debate", "long_debate", "alone_sum"),
+    *("sums", "stories", "pooled_debate", "debate", "long_debate", "alone_sum"),
 )
 KINDS: dict[str, Callable[[Examples], Sequence_]] = {name: getattr(Examples, name) for name in NAMES_OF_KINDS}
 
