@@ -39,7 +39,10 @@ TINY = ("bare", "arrows", "keyvalue", "telegram", "notes", "slots")
 
 
 def format_pool(names: Iterable[str] | None = None) -> dict[str, str]:
-    """The hints of ``names`` (default: all formats); that of ``plain`` is empty. Raises ValueError naming a format that is not in the pool."""
+    """The hints of ``names`` (default: all formats; that of ``plain`` is empty).
+
+    Raises ValueError naming a format that is not in the pool.
+    """
     chosen = list(FORMATS) if names is None else list(names)
     unknown = [name for name in chosen if name not in FORMATS and name != PLAIN]
     if unknown:
