@@ -1,5 +1,8 @@
 """The ``optima`` command: one verb per file in ``commands/``, imported only when called.
 
+Other packages add verbs through the entry-point group ``optima.commands``: a module like those in ``commands/`` whose
+docstring's first line says what it does and whose ``EXAMPLE`` is one command line.
+
 Exit codes: 0 done, 2 what the user asked for cannot be done as asked, 1 it failed, 130 interrupted. Errors are one
 line on stderr; ``--debug`` shows the traceback.
 """
@@ -12,6 +15,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import NoReturn
 
 from .commands import UserError
@@ -53,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = "version" if args[0] in ("--version", "-V") else args[0]
     debug = "--debug" in args
     try:
-        if verb not in VERBS:
-            near = difflib.get_close_matches(verb, VERBS, n=1)
+        if verb not in VERBS and verb not in (others := added()):
+            near = difflib.get_close_matches(verb, [*VERBS, *others], n=1)
             raise UserError(f"no verb {verb!r}; " + (f"did you mean {near[0]}?" if near else "see optima --help"))
         return run(verb, [arg for arg in args[1:] if arg != "--debug"])
     except KeyboardInterrupt:
@@ -71,8 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(verb: str, args: Sequence[str]) -> int:
     """Parse a verb's arguments and do it."""
-    name, summary, example = VERBS[verb]
-    command = importlib.import_module(f".commands.{name}", __package__)
+    if verb in VERBS:
+        name, summary, example = VERBS[verb]
+        command = importlib.import_module(f".commands.{name}", __package__)
+    else:
+        command = added()[verb].load()
+        summary, example = described(command)
     parser = Parser(
         prog=f"optima {verb}",
         description=(command.__doc__ or summary).strip(),
@@ -84,11 +93,27 @@ def run(verb: str, args: Sequence[str]) -> int:
     return command.run(parser.parse_intermixed_args(args)) or 0
 
 
+def added() -> dict[str, EntryPoint]:
+    """Verbs of installed packages, by name; a built-in verb cannot be replaced."""
+    return {point.name: point for point in entry_points(group="optima.commands") if point.name not in VERBS}
+
+
+def described(command: ModuleType) -> tuple[str, str]:
+    """(what it does, an example) of an added verb."""
+    return (command.__doc__ or "").strip().partition("\n")[0].rstrip("."), getattr(command, "EXAMPLE", "")
+
+
 def overview() -> str:
     """What ``optima --help`` prints."""
+    rows = {verb: (summary, example) for verb, (_, summary, example) in VERBS.items()}
+    for verb, point in added().items():
+        try:
+            rows[verb] = described(point.load())
+        except Exception as err:  # a broken package must not take the others down
+            rows[verb] = (f"({point.value} cannot be imported: {err})", "")
     lines = ["usage: optima VERB ...        optima VERB --help explains one", ""]
-    lines += [f"  {verb:<11} {summary}" for verb, (_, summary, _) in VERBS.items()]
-    lines += ["", "examples:"] + [f"  {example}" for _, _, example in VERBS.values()]
+    lines += [f"  {verb:<11} {summary}" for verb, (summary, _) in rows.items()]
+    lines += ["", "examples:"] + [f"  {example}" for _, example in rows.values() if example]
     return "\n".join(lines)
 
 
