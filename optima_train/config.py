@@ -1,4 +1,7 @@
-"""Recipes: YAML files over each other (``extends``), dotted overrides on top, checked into a TrainConfig."""
+"""Recipes: YAML files over each other (``extends``), dotted overrides on top, checked into a TrainConfig.
+
+``extends`` names one recipe or a list of them, each over the ones before it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,6 +19,7 @@ from .settings import TrainConfig
 
 __all__ = ["TrainConfig", "ConfigError", "load", "check", "dump", "find", "flatten", "merge", "nested"]
 RECIPES = Path(__file__).parent / "recipes"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigError(ValueError):
@@ -44,28 +48,39 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
 
     Raises ConfigError naming the file, or the key and the nearest known one.
     """
-    data = _read(find(recipe), ())
+    data = read(find(recipe))
     for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"override {override!r} is not of the form key=value")
-        data = merge(data, nested(key, _parse(value, f"override {key}")))
-    return check(data)
+        key, value = assignment(override)
+        data = merge(data, nested(key, value))
+    return check(data, TrainConfig)
 
 
-def check(data: Mapping[str, Any]) -> TrainConfig:
-    """A plain mapping as a TrainConfig. Raises ConfigError listing every wrong key."""
+def read(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, over those it extends. Raises ConfigError naming the file."""
+    return _read(path, ())
+
+
+def assignment(override: str) -> tuple[str, Any]:
+    """``a.b=1`` gives ``("a.b", 1)``. Raises ConfigError."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {override!r} is not of the form key=value")
+    return key, _parse(value, f"override {key}")
+
+
+def check(data: Mapping[str, Any], kind: type[Model]) -> Model:
+    """A plain mapping as settings of that kind. Raises ConfigError listing every wrong key."""
     try:
         text = json.dumps(data)
     except TypeError as err:
         raise ConfigError(f"config holds something that is no plain value: {err}") from None
     try:
-        return TrainConfig.model_validate_json(text)  # JSON mode: strict, yet a list is a tuple
+        return kind.model_validate_json(text)  # JSON mode: strict, yet a list is a tuple
     except ValidationError as err:
-        raise ConfigError("; ".join(_explain(problem) for problem in err.errors())) from None
+        raise ConfigError("; ".join(_explain(problem, kind) for problem in err.errors())) from None
 
 
-def dump(config: TrainConfig) -> str:
+def dump(config: BaseModel) -> str:
     """The whole config as YAML that ``load`` reads back to an equal one."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
@@ -120,11 +135,12 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     data = _parse(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not {type(data).__name__}")
-    parent = data.pop("extends", None)
-    if parent is None:
-        return data
-    beside = path.parent / f"{str(parent).removesuffix('.yaml')}.yaml"
-    return merge(_read(beside if beside.is_file() else find(str(parent)), (*above, path)), data)
+    parents = data.pop("extends", None) or []
+    under: dict[str, Any] = {}
+    for parent in parents if isinstance(parents, list) else [parents]:
+        beside = path.parent / f"{str(parent).removesuffix('.yaml')}.yaml"
+        under = merge(under, _read(beside if beside.is_file() else find(str(parent)), (*above, path)))
+    return merge(under, data)
 
 
 def _parse(text: str, where: str) -> Any:
@@ -134,12 +150,14 @@ def _parse(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: {' '.join(str(err).split())}") from None
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, kind: type[BaseModel]) -> str:
     where = [str(part) for part in problem["loc"] if not _is_branch(str(part))]
     key = ".".join(where)
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, _paths(TrainConfig), n=1, cutoff=0.6)
-        siblings = [path for path in _paths(TrainConfig) if path.rpartition(".")[0] == ".".join(where[:-1])]
+        known = _paths(kind)
+        plain = [part for part in where if not part.isdigit()]  # without places in lists
+        near = difflib.get_close_matches(".".join(plain), known, n=1, cutoff=0.6)
+        siblings = [path for path in known if path.rpartition(".")[0] == ".".join(plain[:-1])]
         return f"unknown key {key}; " + (f"did you mean {near[0]}?" if near else f"known here: {', '.join(siblings)}")
     if problem["type"] == "missing":
         return f"{key} must be set"

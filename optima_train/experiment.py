@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from .methods import plan
 from .preflight import preflight
 from .progress import Progress, silent
 from .results import LoopState, publish_state
+from .reuse import adopt
 from .running import RESOLVED, Runner, import_plugins, initial_model, model_before
 from .settings import TrainConfig
 from .stages import StageError, Step, committed
@@ -30,13 +31,14 @@ PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "
 
 
 class Experiment:
-    """A run of ``config`` in ``directory``.
+    """A run of ``config`` in ``directory``, taking over from the runs in ``donors`` what they have done alike.
 
     >>> Experiment(load("quickstart"), Path("runs/quickstart")).run()     # doctest: +SKIP
     """
 
-    def __init__(self, config: TrainConfig, directory: str | Path) -> None:
+    def __init__(self, config: TrainConfig, directory: str | Path, donors: Sequence[Path] = ()) -> None:
         self.config = config
+        self.donors = donors
         self.directory = Path(directory)
         self._markers: dict[str, dict[str, Any]] = {}
         self._steps: list[Step] = []
@@ -54,6 +56,8 @@ class Experiment:
         self.directory.mkdir(parents=True, exist_ok=True)
         with _Held(self.directory):
             self._claim()
+            for donor in self.donors:
+                adopt(self._steps, self.config, self.directory, donor)
             tracker = Tracker(self.config, self.directory)
             try:
                 return self._loop(progress, tracker)
