@@ -19,6 +19,14 @@ def folder_of(model: str) -> str:
     return resolve(model)
 
 
+def window(ref: ModelRef) -> int | None:
+    """The most tokens ``ref`` can read at once; None: its config does not say."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder_of(ref.model), trust_remote_code=False)
+    return getattr(config, "max_position_embeddings", None)
+
+
 def load_model(ref: ModelRef, precision: str, lora: LoraConfig | None) -> Any:
     """The causal LM of ``ref`` without its adapter; safetensors only, no remote code.
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .context import StageContext
 
 
-def watcher(ctx: StageContext) -> Any:
-    """A transformers callback for this stage. It raises StageError when loss or gradient norm is NaN or infinite."""
+def watcher(ctx: StageContext, section: str) -> Any:
+    """A transformers callback for this stage. It raises StageError when loss or gradient norm is NaN or infinite,
+    pointing at the learning rate of ``section``."""
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
@@ -34,7 +35,18 @@ def watcher(ctx: StageContext) -> Any:
                 if value is not None and not math.isfinite(float(value)):
                     raise StageError(
                         f"{ctx.step.path}: {name} is {float(value)} at step {state.global_step}; "
-                        "lower train.learning_rate or use train.precision=fp32"
+                        f"lower {section}.learning_rate or use train.precision=fp32"
                     )
 
     return Watcher()
+
+
+def loss_numbers(trainer: Any) -> dict[str, Any]:
+    """Steps and losses of a finished training, for the stage's numbers."""
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return {
+        "steps": trainer.state.global_step,
+        "loss": sum(losses) / len(losses),
+        "first_loss": losses[0],
+        "last_loss": losses[-1],
+    }

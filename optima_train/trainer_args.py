@@ -1,0 +1,71 @@
+"""Trainer arguments that SFT and DPO share: schedule, precision, devices, seeds, and how a batch is divided."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .stages import StageError
+
+if TYPE_CHECKING:
+    from .context import StageContext
+    from .settings import DpoConfig, TrainStageConfig
+
+
+def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig, scratch: Path) -> dict[str, Any]:
+    """Keyword arguments of TRL's configs; rows are never cut, packed or logged elsewhere.
+
+    ``schedule`` is ``config.train`` for SFT and ``config.dpo`` for DPO: rate, epochs and batch. All else is
+    ``config.train``'s. Raises StageError when the batch does not divide among the processes.
+    """
+    import torch
+
+    config = ctx.config.train
+    cuda = torch.cuda.is_available() and ctx.config.device != "cpu"
+    section = "train" if schedule is config else "dpo"
+    return {
+        "output_dir": str(scratch),
+        "learning_rate": schedule.learning_rate,
+        "num_train_epochs": schedule.epochs,
+        "per_device_train_batch_size": schedule.micro_batch,
+        "gradient_accumulation_steps": accumulation(section, schedule.batch_size, schedule.micro_batch, processes()),
+        "lr_scheduler_type": config.scheduler,
+        "warmup_steps": config.warmup,
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "gradient_checkpointing": config.gradient_checkpointing,
+        "bf16": config.precision == "bf16",
+        "use_cpu": not cuda,
+        "seed": ctx.seed("train"),
+        "data_seed": ctx.seed("rows"),
+        "full_determinism": not cuda,
+        "max_length": None,
+        "save_strategy": "no",
+        "report_to": [],
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "dataloader_pin_memory": cuda,
+    }
+
+
+def processes() -> int:
+    """How many processes train together; the launcher tells each of them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def main_process() -> bool:
+    """Whether this process speaks and writes for all."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def accumulation(section: str, batch_size: int, micro_batch: int, processes: int) -> int:
+    """Forward passes of one process per optimiser step. Raises StageError when the batch cannot be divided."""
+    together = micro_batch * processes
+    if batch_size % together:
+        raise StageError(
+            f"{section}.batch_size={batch_size} is not a multiple of {section}.micro_batch={micro_batch} x "
+            f"{processes} processes; set {section}.batch_size to a multiple of {together}"
+        )
+    return batch_size // together
