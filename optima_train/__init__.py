@@ -33,7 +33,7 @@ def train(
     ``overrides`` are settings by name, nested as mappings or dotted keys: ``train("quickstart", seed=1,
     **{"generate.samples": 4})``. Raises ConfigError and StageError, each with a message that says what to do.
     """
-    from .config import check, load, merge, nested
+    from .config import TrainConfig, check, load, merge, nested
     from .experiment import Experiment
     from .progress import silent
 
@@ -41,7 +41,7 @@ def train(
     data = chosen.model_dump(mode="json")
     for key, value in overrides.items():
         data = merge(data, nested(key, value))
-    chosen = check(data)
+    chosen = check(data, TrainConfig)
     return Experiment(chosen, directory or Path("runs") / chosen.name).run(watch or silent)
 
 
