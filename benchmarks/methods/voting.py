@@ -1,0 +1,55 @@
+"""Voting: answers that mean the same are one candidate, the best supported wins, ties go to the one stated first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.baseline import Session
+from optima_envs.scoring import Metric
+
+ALIKE = 0.9  # two answers are one candidate when the metric rates one against the other above this (OPTIMA's code)
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The winning ``answer`` (None: nobody stated one) and the positions of those who stated it, in order."""
+
+    answer: str | None
+    backers: tuple[int, ...] = ()
+
+
+async def vote(session: Session, answers: Sequence[str | None], weights: Sequence[float] | None = None) -> Ballot:
+    """Count ``answers``, each once or by its weight; None (no answer stated) has no vote.
+
+    Two answers are the same when equal after ``parsing.normalise`` or alike for the environment's metric (F1 above 0.9,
+    the same number, equivalent mathematics, ...). An answer joins the first candidate it is the same as.
+    """
+    # a thread: comparing mathematics may wait for a worker, and other instances must go on meanwhile
+    groups = await asyncio.to_thread(candidates, session.scenario.metric, answers)
+    if not groups:
+        return Ballot(None)
+    votes = [1.0] * len(answers) if weights is None else weights
+    best = max(groups, key=lambda group: sum(votes[position] for position in group))
+    return Ballot(answers[best[0]], tuple(best))
+
+
+def candidates(metric: Metric, answers: Sequence[str | None]) -> list[list[int]]:
+    """Positions of equal answers, in the order in which the candidates were first stated."""
+    groups: list[list[int]] = []
+    for position, answer in enumerate(answers):
+        if answer is None:
+            continue
+        for group in groups:
+            if alike(metric, answers[group[0]] or "", answer):
+                group.append(position)
+                break
+        else:
+            groups.append([position])
+    return groups
+
+
+def alike(metric: Metric, first: str, second: str) -> bool:
+    """Whether two stated answers are one candidate."""
+    return Session.same(first, second) or max(metric.score(first, [second]), metric.score(second, [first])) > ALIKE
