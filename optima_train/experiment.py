@@ -49,12 +49,12 @@ class Experiment:
         Raises ConfigError for settings that cannot work or a directory of another configuration, StageError for a
         stage that cannot go on or a directory another process holds.
         """
-        import_plugins(self.config)
+        import_plugins(self.config.plugins)
         preflight(self.config)
         self._steps = plan(self.config)
         self._refuse_foreign()
         self.directory.mkdir(parents=True, exist_ok=True)
-        with _Held(self.directory):
+        with Held(self.directory):
             self._claim()
             for donor in self.donors:
                 adopt(self._steps, self.config, self.directory, donor)
@@ -163,11 +163,11 @@ class Experiment:
 
     def _claim(self) -> None:
         if not (self.directory / RESOLVED).is_file():
-            write_json(self.directory / "env.json", _environment())
+            write_json(self.directory / "env.json", environment())
             write_text(self.directory / RESOLVED, dump(self.config))
 
 
-class _Held:
+class Held:
     """The lock on a run directory; a second process is told who holds it."""
 
     def __init__(self, directory: Path) -> None:
@@ -192,7 +192,7 @@ class _Held:
             return "another process"
 
 
-def _environment() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """What the run is made on: versions and machine, no paths and no names of people."""
     found = {}
     for package in PACKAGES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ RESOLVED = "config.resolved.yaml"
 def open_run(run_dir: Path) -> TrainConfig:
     """The config a run directory was made with, its plugins imported. Raises ConfigError."""
     config = load(run_dir / RESOLVED)
-    import_plugins(config)
+    import_plugins(config.plugins)
     return config
 
 
-def import_plugins(config: TrainConfig) -> None:
+def import_plugins(modules: Sequence[str]) -> None:
     """Import the modules that register a user's own parts. Raises StageError naming one that fails."""
-    for name in config.plugins:
+    for name in modules:
         try:
             importlib.import_module(name)
         except Exception as err:

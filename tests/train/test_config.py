@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from optima_train.config import RECIPES, ConfigError, check, dump, flatten, load
+from optima_train.config import RECIPES, ConfigError, TrainConfig, check, dump, flatten, load
 
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yaml")))
 def test_packaged_recipes_load_and_survive_a_round_trip(recipe: str) -> None:
     config = load(recipe)
     assert config.name == recipe
-    assert check(yaml.safe_load(dump(config))) == config
+    assert check(yaml.safe_load(dump(config)), TrainConfig) == config
 
 
 def test_paper_constants_of_2wmh_isft() -> None:
