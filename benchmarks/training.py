@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 from rich.console import Console
 
 from optima_train import config as recipes
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     console, out = Console(), args.out or Path("runs") / args.comparison.stem
     try:
-        comparison = read(args.comparison)
+        comparison = recipes.check(recipes.read(args.comparison), Comparison)
         runs = list(planned(comparison, out, args.only or (), args.seeds))
     except (ValueError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
@@ -76,17 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines = write_tables(out, rows, missing, comparison.targets)
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     return int(bool(missing) or not all(row["met"] for row in rows if row["final"]))
-
-
-def read(path: Path) -> Comparison:
-    """The comparison in a file. Raises ValueError naming the file and the key."""
-    try:
-        return Comparison.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")), strict=False)
-    except yaml.YAMLError as err:
-        raise ValueError(f"{path}: {' '.join(str(err).split())}") from None
-    except ValidationError as err:
-        first = err.errors()[0]
-        raise ValueError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def planned(comparison: Comparison, out: Path, only: Sequence[str], seeds: str | None) -> Iterator[Run]:
