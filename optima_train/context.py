@@ -31,16 +31,7 @@ class Engines:
     def backend(self, ref: ModelRef) -> Backend:
         """The engine for ``ref``; loading may take minutes."""
         if ref not in self._open:
-            from optima_agents import make_backend
-            from optima_agents.making import BACKENDS
-            from optima_envs.keywords import Keywords
-
-            options: dict[str, Any] = {"adapter": ref.adapter} if ref.adapter else {}
-            # where and how precisely to compute concerns only backends that compute here
-            declared = Keywords.of(BACKENDS[self._config.backend]).names
-            wanted = {"device": self._config.device, "dtype": self._config.dtype}
-            options |= {name: value for name, value in wanted.items() if value is not None and name in declared}
-            self._open[ref] = make_backend(f"{self._config.backend}:{ref.model}", **options)
+            self._open[ref] = open_engine(self._config, ref)
         return self._open[ref]
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -55,6 +46,20 @@ class Engines:
     def close(self) -> None:
         self.keep_only()
         self._runner.close()
+
+
+def open_engine(config: TrainConfig, ref: ModelRef, **options: Any) -> Backend:
+    """The engine for a model of a run; ``options`` of the backend go over the run's own."""
+    from optima_agents import make_backend
+    from optima_agents.making import BACKENDS
+    from optima_envs.keywords import Keywords
+
+    # where and how precisely to compute concerns only backends that compute here
+    declared = Keywords.of(BACKENDS[config.backend]).names
+    wanted = {"device": config.device, "dtype": config.dtype}
+    own = {name: value for name, value in wanted.items() if value is not None and name in declared}
+    own |= {"adapter": ref.adapter} if ref.adapter else {}
+    return make_backend(f"{config.backend}:{ref.model}", **(own | options))
 
 
 @dataclass(frozen=True, slots=True)
