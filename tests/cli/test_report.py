@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, browsing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from optima_train.one_page import inert
 from optima_train.report import render, write_report
 from optima_train.report_data import collect
 
-from browser import CHROMIUM, browsing
 from .conftest import HOSTILE, write_run
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium)")
