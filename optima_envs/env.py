@@ -19,6 +19,7 @@ from pettingzoo import ParallelEnv
 
 from .records import Episode, EpisodeKey, Finish, Instance, Outcome, Turn, View
 from .render import draw, show
+from .round_robin import RoundRobin
 from .scenario import Scenario
 from .scenario import scenario as make_scenario
 from .spaces import MAX_CHARS, Utterance, observation_space
@@ -60,6 +61,11 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         budget = getattr(self.rules, "token_budget", None)
         self._seen = {a: observation_space(self.rules.max_turns, budget, max_chars) for a in self.rules.agents}
         self._spoken = {agent: Utterance(max_chars) for agent in self.rules.agents}
+        # in these views nothing but the progress changes, so the rest is asked for once a dialogue; a game with views
+        # of its own is asked for every one of them
+        self._steady = getattr(type(self.rules), "view", None) is RoundRobin.view
+        self._zeros, self._off = dict.fromkeys(self.rules.agents, 0.0), dict.fromkeys(self.rules.agents, False)
+        self._fixed: dict[str, tuple[str, str, str]] = {}
         self._rng, self._seed = random.Random(), 0
         self.instance: Instance | None = None
         self.turns: tuple[Turn, ...] = ()
@@ -103,32 +109,31 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
 
         Raises TypeError for an utterance that is no string and ValueError for a name that is no agent.
         """
-        inst, said = self.instance, []
+        inst, speakers = self.instance, self.speakers
         if inst is None or not self.agents:
             raise RuntimeError("call reset() first: no dialogue is running")
         for agent, action in actions.items():
-            if agent not in self.speakers:
+            if agent not in speakers:
                 self._ignore(agent, action)
-        for agent in self.speakers:
-            said.append(self._turn(agent, actions.get(agent)))
-        self.turns += tuple(said)
+        said = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
+        self.turns += said
         self.outcome = self.rules.outcome(inst, self.turns)
         if self.render_mode == "human":
             show(inst, said, self.outcome)
         if self.outcome is None:
             self.speakers = self.rules.speakers(inst, self.turns)
-            off = dict.fromkeys(self.agents, False)
             observations, infos = self._observe()
-            return observations, dict.fromkeys(self.agents, 0.0), off, off.copy(), infos
+            return observations, self._zeros.copy(), self._off.copy(), self._off.copy(), infos
         return self._finish(inst, self.outcome)
 
     def _finish(self, inst: Instance, outcome: Outcome):
         self.speakers = ()
         observations, infos = self._observe()
         score, correct = self._judged = self.scenario.judge(inst, self.turns, outcome)
-        tokens = sum(turn.tokens for turn in self.turns)
+        tokens = sum([turn.tokens for turn in self.turns])
+        end = {"stop": outcome.stop, "answer": outcome.answer, "score": score, "correct": correct, "tokens": tokens}
         for info in infos.values():
-            info.update(stop=outcome.stop, answer=outcome.answer, score=score, correct=correct, tokens=tokens)
+            info.update(end)
         agents, self.agents = self.agents, []
         answered = outcome.stop == "answered"
         return (
@@ -163,24 +168,26 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         return draw(self.instance, self.turns, self.outcome)
 
     def _observe(self) -> tuple[dict[str, Observation], Infos]:
-        inst, turns, speakers, look = self.instance, self.turns, self.speakers, self.rules.view
+        rules, inst, turns, speakers, fixed = self.rules, self.instance, self.turns, self.speakers, self._fixed
+        progress = rules.progress(turns) if turns and self._steady else None  # type: ignore[attr-defined]
         observations, infos = {}, {}
-        heard, dialogue = None, ()
         for agent in self.agents:
-            view = look(inst, turns, agent)  # type: ignore[arg-type]
-            if view.dialogue is not heard:  # usually all agents have heard the same
-                heard = view.dialogue
-                dialogue = tuple([(said.agent, said.text) for said in heard])
+            if progress is None:
+                view = rules.view(inst, turns, agent)  # type: ignore[arg-type]
+                fixed[agent] = view.instructions, view.question, view.private
+                dialogue, turn, turns_left, left = view.dialogue, view.turn, view.turns_left, view.tokens_left
+            else:
+                dialogue, turn, turns_left, left = progress
+            instructions, question, private = fixed[agent]
             speaking = agent in speakers
-            left = view.tokens_left
             observations[agent] = {
-                "instructions": view.instructions,
-                "question": view.question,
-                "private": view.private,
+                "instructions": instructions,
+                "question": question,
+                "private": private,
                 "dialogue": dialogue,
                 "speaking": 1 if speaking else 0,
-                "turn": view.turn,
-                "turns_left": view.turns_left,
+                "turn": turn,
+                "turns_left": turns_left,
                 "tokens_left": -1 if left is None else left,
             }
             infos[agent] = {"speaking": speaking, "ignored": self._ignored[agent]}
@@ -196,8 +203,9 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         text = "" if action is None else action
         if not isinstance(text, str):
             raise TypeError(f"{agent}'s action must be a str, got {type(text).__name__}")
-        finish: Finish = "stop" if len(text) <= self.max_chars else "length"
-        text = text[: self.max_chars]
+        finish: Finish = "stop"
+        if len(text) > self.max_chars:
+            text, finish = text[: self.max_chars], "length"
         return Turn(agent, text, self.counter(text), None, None, None, finish)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .fast_init import fast_init
 
@@ -56,9 +56,8 @@ class Turn:
     usage: Usage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """All that another agent may see of a turn."""
+class Said(NamedTuple):
+    """All that another agent may see of a turn: a (speaker, text) pair, as observations show it."""
 
     agent: str
     text: str

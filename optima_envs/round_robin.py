@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 from .parsing import extract, normalise
 from .records import Instance, Outcome, Said, Turn, View
@@ -58,7 +58,7 @@ class RoundRobin:
             partners = tuple(name for name in agents if name != agent)
             fixed[agent] = (partners, self.role(agent), self.instructions(agent, partners))
         object.__setattr__(self, "_fixed", fixed)
-        object.__setattr__(self, "_heard", ((), ()))
+        object.__setattr__(self, "_heard", [((), ())])  # in a list, which a frozen object may fill
 
     def role(self, agent: str) -> str:
         """The part ``agent`` plays."""
@@ -81,7 +81,7 @@ class RoundRobin:
 
     def view(self, inst: Instance, turns: Turns, agent: str) -> View:
         partners, role, instructions = self._fixed[agent]  # type: ignore[attr-defined]
-        spoken, limit = len(turns), self.max_turns
+        dialogue, turn, turns_left, left = self.progress(turns)
         return View(
             agent,
             partners,
@@ -90,23 +90,31 @@ class RoundRobin:
             instructions,
             inst.question,
             inst.private.get(agent, ""),
-            self._dialogue(turns),
-            spoken,
-            limit - spoken if spoken < limit else 0,
-            None if self.token_budget is None else tokens_left(turns, self.token_budget),
+            dialogue,
+            turn,
+            turns_left,
+            left,
             self.answer_format,
         )
 
-    def _dialogue(self, turns: Turns) -> tuple[Said, ...]:
-        """``said(turns)``, of which only what was not asked for the last time is built."""
-        known, dialogue = self._heard  # type: ignore[attr-defined]
+    def progress(self, turns: Turns) -> tuple[tuple[Said, ...], int, int, int | None]:
+        """(dialogue, turn, turns_left, tokens_left): all of a view that changes while a dialogue goes on, the same for
+        every agent. Of the dialogue only what was not asked for the last time is built."""
+        heard: list[Any] = self._heard  # type: ignore[attr-defined]
+        known, dialogue = heard[0]
+        spoken, limit, budget = len(turns), self.max_turns, self.token_budget
         if known is not turns:
             shared = len(known)
             if turns[:shared] != known:
                 shared, dialogue = 0, ()
             dialogue += said(turns[shared:])
-            object.__setattr__(self, "_heard", (turns, dialogue))
-        return dialogue
+            heard[0] = turns, dialogue
+        return (
+            dialogue,
+            spoken,
+            limit - spoken if spoken < limit else 0,
+            None if budget is None else tokens_left(turns, budget),
+        )
 
     def outcome(self, inst: Instance, turns: Turns) -> Outcome | None:
         newest = len(self.agents) if self.order == "simultaneous" else 1
