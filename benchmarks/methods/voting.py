@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.baseline import Session
 from optima_envs.scoring import Metric
+from optima_envs.tasks.choices import LETTERS, golds
 
 ALIKE = 0.9  # two answers are one candidate when the metric rates one against the other above this (OPTIMA's code)
 
@@ -24,10 +25,14 @@ async def vote(session: Session, answers: Sequence[str | None], weights: Sequenc
     """Count ``answers``, each once or by its weight; None (no answer stated) has no vote.
 
     Two answers are the same when equal after ``parsing.normalise`` or alike for the environment's metric (F1 above 0.9,
-    the same number, equivalent mathematics, ...). An answer joins the first candidate it is the same as.
+    the same number, equivalent mathematics, the same option, ...). An answer joins the first candidate it is the same
+    as.
     """
+    metric = session.scenario.metric
+    options = session.inst.meta.get("options", ()) if metric.name == "choice" else ()
+    named = [option(metric, options, answer) if answer is not None else None for answer in answers]
     # a thread: comparing mathematics may wait for a worker, and other instances must go on meanwhile
-    groups = await asyncio.to_thread(candidates, session.scenario.metric, answers)
+    groups = await asyncio.to_thread(candidates, metric, named)
     if not groups:
         return Ballot(None)
     votes = [1.0] * len(answers) if weights is None else weights
@@ -48,6 +53,12 @@ def candidates(metric: Metric, answers: Sequence[str | None]) -> list[list[int]]
         else:
             groups.append([position])
     return groups
+
+
+def option(metric: Metric, options: Sequence[str], answer: str) -> str:
+    """The letter of the option an answer names by its letter, its text or both; without such an option, the answer."""
+    places = range(min(len(options), len(LETTERS)))
+    return next((LETTERS[i] for i in places if metric.score(answer, golds(options, i)[0]) == 1.0), answer)
 
 
 def alike(metric: Metric, first: str, second: str) -> bool:

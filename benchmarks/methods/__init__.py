@@ -1,0 +1,1 @@
+"""Baselines: one small file each, listed in ``benchmarks/catalogue.py``."""
