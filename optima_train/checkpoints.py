@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .context import derive
 from .files import fresh_directory, publish
+from .lora import attach
 from .stages import ModelRef
 
 if TYPE_CHECKING:
@@ -50,6 +52,34 @@ def load_tokenizer(ref: ModelRef) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def load_trainable(ref: ModelRef, config: TrainStageConfig, seed: int) -> Any:
+    """The model of ``ref`` as ``config`` trains it: whole, or with a LoRA adapter, the one of ``ref`` or a new one.
+
+    The same in every process. Raises StageError for LoRA settings that do not fit the model.
+    """
+    model = load_model(ref, config.precision, config.lora)
+    return attach(model, config.lora, ref.adapter, seed=derive(seed, "lora"))
+
+
+def save_trained(trainer: Any, tokenizer: Any, start: ModelRef, out: Path, config: TrainStageConfig) -> ModelRef:
+    """Save what a trainer made of ``start``; called in every process, written by the main one.
+
+    Where the weights are divided among processes, they are gathered into a whole model first.
+    """
+    from accelerate.utils import DistributedType
+
+    accelerator = trainer.accelerator
+    sharded = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+    weights = accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    if accelerator.is_main_process:
+        model = accelerator.unwrap_model(trainer.model_wrapped)
+        if weights is not None:
+            model = load_trainable(start, config, seed=0)
+            model.load_state_dict(weights)
+        return save_model(model, tokenizer, start, out, config)
+    return start
 
 
 def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: TrainStageConfig) -> ModelRef:

@@ -1,4 +1,4 @@
-"""Preference rows: pairs of turns as the token ids that were sampled; what cannot be trained on is counted, never cut."""
+"""Preference rows: pairs of turns as the token ids that were sampled; what cannot be trained on is counted, not cut."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Count
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
     for row in read_lines(path):
-        pair = {column: list(row[column] or ()) for column in COLUMNS}
+        pair: Pair = {column: list(row[column] or ()) for column in COLUMNS}
         length = len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"]))
         exceeded = next((name for name, limit in limits.items() if length > limit), None)
         if not all(pair.values()):

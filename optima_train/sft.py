@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checkpoints import load_model, load_tokenizer, save_model, window
-from .context import derive
-from .files import fresh_directory, read_lines
-from .lora import attach
+from .checkpoints import load_tokenizer, load_trainable, save_trained, window
+from .files import read_lines
 from .stages import Room, StageError, StageResult
-from .trainer_args import trainer_arguments
+from .trainer_args import tidy, trainer_arguments
+from .training_process import trained
 from .watching import loss_numbers, watcher
 
 if TYPE_CHECKING:
@@ -29,6 +28,10 @@ class Sft:
     keeps = False
 
     def run(self, ctx: StageContext) -> StageResult:
+        return trained(ctx, self)
+
+    def train(self, ctx: StageContext) -> StageResult:
+        """Train on every row and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
         start = ctx.initial if config.start == "initial" else ctx.policy
         rows = training_rows(ctx.input("rows") / "rows.jsonl")
@@ -38,14 +41,10 @@ class Sft:
                 f"{ctx.step.path}: the longest row has {longest} tokens, the model's window {most}; "
                 f"set train.max_length={most} to drop such rows"
             )
-        model, tokenizer = load_model(start, config.precision, config.lora), load_tokenizer(start)
-        model = attach(model, config.lora, start.adapter, seed=derive(ctx.seed("train"), "lora"))
-        scratch = fresh_directory(ctx.out / "trainer")
-        trainer = fit(ctx, model, tokenizer, rows, scratch)
-        scratch.rmdir()
-        saved = save_model(trainer.model, tokenizer, start, ctx.out, config)
-        trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-        return StageResult({"rows": len(rows), **loss_numbers(trainer), "trained_parameters": trained}, saved)
+        model, tokenizer = load_trainable(start, config, ctx.seed("train")), load_tokenizer(start)
+        trainer = fit(ctx, model, tokenizer, rows)
+        numbers = {"rows": len(rows), **loss_numbers(trainer)}
+        return StageResult(numbers, save_trained(trainer, tokenizer, start, ctx.out, config))
 
 
 def training_rows(path: Path) -> list[dict[str, list[int]]]:
@@ -57,13 +56,13 @@ def training_rows(path: Path) -> list[dict[str, list[int]]]:
     return rows
 
 
-def fit(ctx: StageContext, model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], scratch: Path) -> Any:
+def fit(ctx: StageContext, model: Any, tokenizer: Any, rows: list[dict[str, list[int]]]) -> Any:
     """Train ``model`` in place; returns the trainer. Raises StageError when the loss stops being a number."""
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    args = SFTConfig(**trainer_arguments(ctx, ctx.config.train, scratch), packing=False, completion_only_loss=True)
+    args = SFTConfig(**trainer_arguments(ctx, ctx.config.train), packing=False, completion_only_loss=True)
     trainer = SFTTrainer(
         model=model,
         args=args,
@@ -72,4 +71,5 @@ def fit(ctx: StageContext, model: Any, tokenizer: Any, rows: list[dict[str, list
         callbacks=[watcher(ctx, "train")],
     )
     trainer.train()
+    tidy(ctx)
     return trainer

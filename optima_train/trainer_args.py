@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .stages import StageError
@@ -13,7 +12,10 @@ if TYPE_CHECKING:
     from .settings import DpoConfig, TrainStageConfig
 
 
-def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig, scratch: Path) -> dict[str, Any]:
+SCRATCH = "trainer"
+
+
+def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig) -> dict[str, Any]:
     """Keyword arguments of TRL's configs; rows are never cut, packed or logged elsewhere.
 
     ``schedule`` is ``config.train`` for SFT and ``config.dpo`` for DPO: rate, epochs and batch. All else is
@@ -25,7 +27,7 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
     cuda = torch.cuda.is_available() and ctx.config.device != "cpu"
     section = "train" if schedule is config else "dpo"
     return {
-        "output_dir": str(scratch),
+        "output_dir": str(ctx.out / SCRATCH),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "per_device_train_batch_size": schedule.micro_batch,
@@ -48,6 +50,12 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
         "disable_tqdm": True,
         "dataloader_pin_memory": cuda,
     }
+
+
+def tidy(ctx: StageContext) -> None:
+    """Remove the empty folder that a trainer insists on. Nothing is ever saved there."""
+    if main_process():
+        (ctx.out / SCRATCH).rmdir()
 
 
 def processes() -> int:

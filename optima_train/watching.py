@@ -42,11 +42,19 @@ def watcher(ctx: StageContext, section: str) -> Any:
 
 
 def loss_numbers(trainer: Any) -> dict[str, Any]:
-    """Steps and losses of a finished training, for the stage's numbers."""
+    """Steps, losses and sizes of a finished training, for the stage's numbers.
+
+    Several processes need as many rows each: ``repeated_rows`` were trained on twice per epoch to get there.
+    """
+    together = trainer.args.world_size * trainer.args.per_device_train_batch_size
+    repeated = -len(trainer.train_dataset) % together if trainer.args.world_size > 1 else 0
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
+        "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
         "loss": sum(losses) / len(losses),
         "first_loss": losses[0],
         "last_loss": losses[-1],
+        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        **({"repeated_rows": repeated} if repeated else {}),
     }

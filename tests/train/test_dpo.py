@@ -11,9 +11,10 @@ import pytest
 from optima_train.checkpoints import load_model, load_tokenizer
 from optima_train.config import load
 from optima_train.context import Engines, StageContext
-from optima_train.dpo import Dpo, preference_trainer
+from optima_train.dpo import Dpo
 from optima_train.files import write_lines
 from optima_train.lora import attach
+from optima_train.preference_trainer import preference_trainer
 from optima_train.progress import silent
 from optima_train.stages import ModelRef, StageError, Step, execute
 
@@ -54,7 +55,7 @@ def scored(model, pairs: list[dict], side: str) -> list[float]:
 
 
 def trainer_of(ctx: StageContext, pairs: list[dict], tmp_path: Path, model):
-    return preference_trainer(ctx, model, load_tokenizer(ctx.policy), pairs, tmp_path / "scratch")
+    return preference_trainer(ctx, model, load_tokenizer(ctx.policy), pairs)
 
 
 def test_trl_scores_exactly_the_sampled_tokens(context, tmp_path: Path) -> None:

@@ -57,11 +57,10 @@ def test_a_token_that_only_partners_say_gets_no_gradient_as_a_target(
     ctx = context([ROW] * 4)
     model = AutoModelForCausalLM.from_pretrained(random_model)
     tokenizer = AutoTokenizer.from_pretrained(random_model)
-    (tmp_path / "scratch").mkdir()
     seen: list[torch.Tensor] = []
     last = model.get_decoder().norm  # what the output layer reads: its gradient is zero where nothing is predicted
     last.register_forward_hook(lambda module, given, out: out.register_hook(seen.append) and None)
-    fit(ctx, model, tokenizer, training_rows(tmp_path / "it000/rows/rows.jsonl"), tmp_path / "scratch")
+    fit(ctx, model, tokenizer, training_rows(tmp_path / "it000/rows/rows.jsonl"))
     predicting = [bool(bit) for bit in ROW["completion_mask"][1:]] + [False]
     for position, own in enumerate(predicting):
         assert bool(seen[0][0, position].any()) is own
