@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 
@@ -18,6 +18,7 @@ from .policy import Act, Policy
 if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
+T = TypeVar("T")
 # a reply beyond this is cut (finish "length", ids dropped): endless text must not fill memory or the log
 MAX_CHARS = 65_536
 
@@ -54,32 +55,37 @@ class Dialogue:
     async def play(self, team: Callable[[], Mapping[str, Policy]], timeout: float) -> Episode:
         """The finished episode, failed ones included. Raises EngineDead, and CancelledError when cancelled."""
         started = time.perf_counter()
-        try:
-            async with asyncio.timeout(timeout) as limit:
-                outcome, score, correct = await self._play(team)
-        except TimeoutError as err:
-            late = limit.expired()  # a TimeoutError of the policy's own is not ours
-            failure = ErrorInfo("timeout", f"no end after {timeout:g} s") if late else _failure(err)
-        except EngineDead:
-            raise
-        except Exception as err:
-            failure = _failure(err)
-        else:
-            return self._episode(outcome, time.perf_counter() - started, score=score, correct=correct)
-        return self._episode(Outcome("error"), time.perf_counter() - started, error=failure)
+        ended = await guarded(self._play(team), timeout)
+        seconds = time.perf_counter() - started
+        if isinstance(ended, ErrorInfo):
+            return self._episode(Outcome("error"), seconds, error=ended)
+        outcome, score, correct = ended
+        return self._episode(outcome, seconds, score=score, correct=correct)
 
     async def _play(self, team: Callable[[], Mapping[str, Policy]]) -> tuple[Outcome, float, bool]:
+        self.ready()
+        policies = team()
+        while (ended := await self.ended()) is None:
+            self.turns += await self.speak(policies)
+        return ended
+
+    def ready(self) -> None:
+        """Raises EnvError when the instance could not be loaded."""
         if self._broken is not None:
             raise EnvError(self._broken)
-        policies = team()
-        rules = self.scenario.rules
-        while (outcome := _env(rules.outcome, self.inst, self.turns)) is None:
-            speakers = _env(rules.speakers, self.inst, self.turns)
-            if len(speakers) == 1:
-                spoken = [await self._turn(policies[speakers[0]], speakers[0])]
-            else:
-                spoken = await _together([self._turn(policies[agent], agent) for agent in speakers])
-            self.turns += tuple(spoken)
+
+    async def speak(self, policies: Mapping[str, Policy]) -> tuple[Turn, ...]:
+        """The next turn, or those of all who speak at once; ``turns`` stays as it is. Raises what failed."""
+        speakers = _env(self.scenario.rules.speakers, self.inst, self.turns)
+        if len(speakers) == 1:
+            return (await self._turn(policies[speakers[0]], speakers[0]),)
+        return tuple(await _together([self._turn(policies[agent], agent) for agent in speakers]))
+
+    async def ended(self) -> tuple[Outcome, float, bool] | None:
+        """(outcome, score, correct) once the dialogue is over. Raises EnvError."""
+        outcome = _env(self.scenario.rules.outcome, self.inst, self.turns)
+        if outcome is None:
+            return None
         # a thread: judging may wait for a maths worker, and the other dialogues must go on meanwhile
         score, correct = await asyncio.to_thread(_env, self.scenario.judge, self.inst, self.turns, outcome)
         return outcome, float(score), bool(correct)
@@ -112,6 +118,21 @@ class Dialogue:
         return Episode(
             self.key, self.scenario.id, self.inst, self.turns, outcome, seconds=seconds, info=self.info, **result
         )
+
+
+async def guarded(work: Awaitable[T], timeout: float) -> T | ErrorInfo:
+    """What ``work`` gives within ``timeout`` seconds, or why it gave nothing. Raises EngineDead alone."""
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError as err:
+        late = limit.expired()  # a TimeoutError of the policy's own is not ours
+        return ErrorInfo("timeout", f"no end after {timeout:g} s") if late else _failure(err)
+    except EngineDead:
+        raise
+    except Exception as err:
+        return _failure(err)
 
 
 class EnvError(Exception):

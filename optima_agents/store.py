@@ -1,21 +1,21 @@
-"""EpisodeLog: finished episodes, one JSON object per line, append-only; a torn last line is cut off on reopening."""
+"""Logs: one JSON object per line, append-only; a torn last line is cut off on reopening. EpisodeLog holds episodes."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from optima_envs.records import Episode, EpisodeKey
 
 log = logging.getLogger(__name__)
 
 
-class EpisodeLog:
-    """An open log. A kill at any instant loses at most the line being written.
+class LineLog:
+    """An open log of JSON objects. A kill at any instant loses at most the line being written.
 
     ``torn`` is the number of bytes of a half-written last line that opening cut off (0: the file was whole).
     """
@@ -30,9 +30,9 @@ class EpisodeLog:
             log.warning("%s: cut a half-written last line of %d bytes", self.path, self.torn)
             os.ftruncate(self._fd, whole)
 
-    def append(self, episode: Episode) -> None:
-        """Write one line. Raises OSError (the file keeps its last whole line) or ValueError for non-finite numbers."""
-        line = json.dumps(episode.to_json(), allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one line. Raises OSError (the file keeps its last whole line) or ValueError for non-finite numbers."""
+        line = json.dumps(row, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
         size = os.fstat(self._fd).st_size
         try:
             written = os.write(self._fd, line)
@@ -42,21 +42,29 @@ class EpisodeLog:
             os.ftruncate(self._fd, size)
             raise
 
-    def keys(self) -> set[EpisodeKey]:
-        """The keys of all logged episodes."""
-        return {EpisodeKey(**row["key"]) for row in _rows(self.path)}
-
     def close(self) -> None:
         if self._fd >= 0:
             os.fsync(self._fd)
             os.close(self._fd)
             self._fd = -1
 
-    def __enter__(self) -> EpisodeLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class EpisodeLog(LineLog):
+    """An open log of finished episodes; see ``LineLog``."""
+
+    def append(self, episode: Episode) -> None:
+        """Write one line. Raises OSError (the file keeps its last whole line) or ValueError for non-finite numbers."""
+        self.write(episode.to_json())
+
+    def keys(self) -> set[EpisodeKey]:
+        """The keys of all logged episodes."""
+        return {EpisodeKey(**row["key"]) for row in _rows(self.path)}
 
     @staticmethod
     def iterate(path: str | os.PathLike[str]) -> Iterator[Episode]:

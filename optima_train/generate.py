@@ -34,7 +34,7 @@ class Generate:
         scenario = ctx.scenario("train")
         seed = ctx.seed("generate")
         pool = format_pool(None if config.formats == "all" else config.formats) if self._hinted(ctx) else {}
-        indices = block(ctx.config, ctx.iteration, len(scenario.task))
+        indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
         jobs = [
             Job(index, sample, seed, told(pool, draw(pool, seed, index, sample)) if pool else {})
             for index in indices
@@ -67,13 +67,15 @@ class Generate:
         return ctx.iteration == 0 and ctx.config.generate.formats is not None
 
 
-def block(config: TrainConfig, iteration: int, size: int) -> list[int]:
-    """The instances of an iteration: iterations take block after block from a seeded place, wrapping round.
+def block(config: TrainConfig, iteration: int, size: int, count: int) -> list[int]:
+    """``count`` instances for an iteration: iterations take block after block from a seeded place, wrapping round.
 
-    Within one iteration no instance comes twice, so a small task gives fewer than asked.
+    Within one iteration no instance comes twice, so a small task gives fewer than asked. Trees leave room for the
+    larger blocks of ``generate``, so that what one iteration trained on does not come again in the next.
     """
-    count = min(config.generate.instances, size)
-    start = random.Random(derive(config.seed, "instances")).randrange(size) + iteration * count
+    count = min(count, size)
+    apart = max(count, min(config.generate.instances, size))
+    start = random.Random(derive(config.seed, "instances")).randrange(size) + iteration * apart
     return [(start + k) % size for k in range(count)]
 
 

@@ -16,7 +16,7 @@ from .readability import Readability
 from .stages import Room, StageResult
 
 if TYPE_CHECKING:
-    from optima_envs.rewards import Reward
+    from optima_envs.rewards import Reward, Term
 
     from .context import StageContext
 
@@ -57,13 +57,16 @@ class Rank:
         return StageResult({**counts, **{name: value / ranked for name, value in sums.items()}})
 
 
-def build_reward(ctx: StageContext) -> Reward:
-    """The configured reward; terms of weight 0 are left out, and with them the model they may need."""
+def build_reward(ctx: StageContext, **terms: Term) -> Reward:
+    """The configured reward; terms of weight 0 are left out, and with them the model they may need.
+
+    ``terms`` take the place of the registered ones of their names.
+    """
     from optima_envs.rewards import Reward
 
     config = ctx.config.reward
     weights = {name: weight for name, weight in config.weights.items() if weight != 0}
-    own = {}
+    own: dict[str, Term] = {name: term for name, term in terms.items() if name in weights}
     if "readability" in weights:
         backend = ctx.engines.backend(ctx.initial)
         rules = ctx.scenario("train").rules
