@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optima_agents import Backend
 
 RESOLVED, EPISODES, SETTINGS, MARKER = "suite.resolved.yaml", "episodes.jsonl", "settings.json", "cell.json"
+LEFT_OUT = "left out by --only"
 Report = Callable[[Progress], None]
 
 
@@ -45,7 +46,7 @@ def run(plan: Plan, out: Path, *, only: Collection[str] = (), report: Report = s
                 write_text(cell.folder(out) / EPISODES, plan.outside[cell.path])
                 _commit(plan, cell, out)
         waiting = [cell for cell in plan.cells if not committed(plan, cell, out)]
-        reasons = {cell.path: "left out by --only" for cell in waiting if only and cell.label not in only}
+        reasons = {cell.path: LEFT_OUT for cell in waiting if only and cell.label not in only}
         for model in plan.suite.models:
             todo = [cell for cell in waiting if cell.model == model.label and cell.path not in reasons]
             if todo:
