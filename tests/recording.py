@@ -12,7 +12,7 @@ from optima_agents import Request, Sampling
 from optima_agents.backends.base import Completion
 from optima_envs.asymmetric import AsymmetricQA
 from optima_envs.debate import SolverCritic
-from optima_envs.records import Episode, EpisodeKey, Instance, Usage
+from optima_envs.records import Episode, EpisodeKey, Instance, Turn, Usage
 from optima_envs.scenario import Scenario
 from optima_envs.scoring import METRICS
 
@@ -36,9 +36,21 @@ class Recorder:
         """Nothing to close."""
 
 
+class Watched(Session):
+    """A session that notes under whose name each request was made, in the order in which they were begun."""
+
+    def watch(self, names: list[str]) -> Watched:
+        self.names = names  # attempts share the list
+        return self
+
+    async def ask(self, agent: str, *args: Any, **kwargs: Any) -> Turn:
+        self.names.append(agent)
+        return await super().ask(agent, *args, **kwargs)
+
+
 @dataclass(frozen=True)
 class Played:
-    """The record, the names under which calls were made, and what each was asked, in the order they were begun."""
+    """The record, under whose name each request was made, and the requests, both in the order they were begun."""
 
     episode: Episode
     agents: list[str]
@@ -67,19 +79,20 @@ def play(
     scenario: Scenario,
     backend: Recorder | Sequence[str] | Callable[[Request], str],
     *,
+    index: int = 0,
     sample: int = 0,
     temperature: float = 0.0,
     **options: Any,
 ) -> Played:
-    """The scenario's first instance under a method."""
+    """One instance of the scenario under a method."""
     found = BASELINES[method] if isinstance(method, str) else method
     recorder = backend if isinstance(backend, Recorder) else Recorder(backend)
-    inst = scenario.task[0]
+    inst = scenario.task[index]
     sampling = Sampling(temperature, 1.0, 64)
-    session = Session(found, scenario, inst, EpisodeKey(inst.id, sample), recorder, sampling, options)
+    key, names = EpisodeKey(inst.id, sample), []
+    session = Watched(found, scenario, inst, key, recorder, sampling, options).watch(names)
 
     async def run() -> Episode:
         return session.episode(await found.run(session))
 
-    episode = asyncio.run(run())
-    return Played(episode, [turn.agent for turn in session.turns], recorder.requests)
+    return Played(asyncio.run(run()), names, recorder.requests)
