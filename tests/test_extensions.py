@@ -1,5 +1,5 @@
-"""An outside package adds an environment, a reward term, a backend, a policy and a method, each by one small file,
-and a real run uses them all: found by entry points, or by naming the modules in the recipe."""
+"""An outside package adds an environment, a reward term, a backend, a policy, a training method and a baseline, each
+by one small file, and real runs use them all: found by entry points, or by naming the modules in the recipe."""
 
 from __future__ import annotations
 
@@ -81,6 +81,19 @@ from optima_train.selection import Select
 def sample_only(config):
     return lambda iteration: (Generate(), Rank(), Select())
 """
+BASELINE = '''
+from benchmarks.baseline import baseline
+
+@baseline("second-opinion", families=["exchange"], askers=1)
+async def second_opinion(session):
+    """The first agent answers; each other one is told that answer and may keep it or change it."""
+    first, *others = session.agents
+    answer = session.answer_in(await session.ask(first, session.prompt()))
+    for agent in others[: session.options["askers"]]:
+        told = f"Somebody thinks it is {answer}. Keep that or change it."
+        answer = session.answer_in(await session.ask(agent, session.prompt(agent, hint=told))) or answer
+    return answer
+'''
 POINTS = """
 [optima.envs]
 acme/colours-v0 = acme.env:SPEC
@@ -92,6 +105,8 @@ parrot = acme.backend:Parrot
 mute = acme.policy:mute
 [optima.methods]
 sample-only = acme.method:sample_only
+[optima.baselines]
+second-opinion = acme.baseline
 """
 RECIPE = """
 name: acme
@@ -107,6 +122,13 @@ select: {threshold: 0.2}
 evaluate: {instances: 6, nll: false}
 """
 
+SUITE = """
+name: acme
+envs: [{id: acme/colours, instances: 6}]
+models: [{label: parrot, backend: "parrot:red"}]
+methods: [second-opinion, {name: second-opinion, label: no opinion, options: {askers: 5}}, dialogue]
+"""
+
 
 @pytest.fixture(params=["entry points", "plugins"])
 def outside(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
@@ -115,7 +137,8 @@ def outside(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     package = site / "acme"
     package.mkdir(parents=True)
     files = {"env": ENV, "term": TERM, "backend": BACKEND, "policy": POLICY, "method": METHOD, "__init__": ""}
-    recipe = RECIPE
+    files["baseline"] = BASELINE
+    recipe, suite = RECIPE, SUITE
     if request.param == "entry points":
         info = site / "acme-1.0.dist-info"
         info.mkdir()
@@ -124,9 +147,11 @@ def outside(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     else:
         files["env"] += "\nregister(SPEC)\n"
         recipe += "plugins: [acme.env, acme.term, acme.backend, acme.policy, acme.method]\n"
+        suite += "plugins: [acme.env, acme.backend, acme.baseline]\n"
     for name, text in files.items():
         (package / f"{name}.py").write_text(text)
     (tmp_path / "acme.yaml").write_text(recipe)
+    (tmp_path / "suite.yaml").write_text(suite)
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
 
 
@@ -157,3 +182,23 @@ def test_an_outside_environment_and_policy_from_the_command_line(outside: dict[s
     assert played.returncode == 0, played.stderr
     assert json.loads(played.stdout)["score"] == 0.0
     assert optima(outside, tmp_path, "envs", "check", "acme/colours").returncode == 0
+
+
+def test_an_outside_baseline_in_a_suite(outside: dict[str, str], tmp_path: Path):
+    assert len(BASELINE.strip().splitlines()) < 70
+    code = (
+        "import argparse, sys; from benchmarks import command; parser = argparse.ArgumentParser(); "
+        "command.arguments(parser); sys.exit(command.run(parser.parse_args()))"
+    )
+    args = ["suite.yaml", "--out", "bench", "--no-report"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], env=outside, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["label"]: row for row in json.loads((tmp_path / "bench/results.json").read_text())}
+    assert set(rows) == {"second-opinion", "no opinion", "dialogue"}
+    row = rows["second-opinion"]
+    # both agents are the parrot that says red, right for two of the six instances
+    assert (row["n"], round(row["score"], 3), row["calls"], row["failures"], row["unparsed"]) == (6, 0.333, 2, 0, 0)
+    assert row["options"] == {"askers": 1}
+    assert {row["block"] for row in rows.values()} == {"fair"}
