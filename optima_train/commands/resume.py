@@ -11,6 +11,7 @@ from .train import launch
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, help="run directory, such as runs/quickstart")
+    parser.add_argument("--push", metavar="REPO", help="upload the trained model to this hub repository at the end")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,4 +20,4 @@ def run(args: argparse.Namespace) -> int:
     saved = args.directory / "config.resolved.yaml"
     if not saved.is_file():
         raise UserError(f"{args.directory} is no run directory (it has no {saved.name})")
-    return launch(load(saved), args.directory)
+    return launch(load(saved), args.directory, args.push)

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import UserError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,18 +21,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="YAML file or packaged recipe, such as quickstart or 2wmh-isft")
     parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="settings, such as model=Qwen/Qwen3-8B")
     parser.add_argument("--dir", type=Path, help="run directory (default runs/NAME)")
-    parser.add_argument("--dry-run", action="store_true", help="print settings and steps, run nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print settings, steps and estimates, run nothing")
+    parser.add_argument(
+        "--device-flops", type=float, help="of --dry-run: the device's bf16 FLOP/s (default: this GPU's)"
+    )
+    parser.add_argument("--dialogue-tokens", type=int, help="of --dry-run: tokens sampled per dialogue (default 250)")
+    parser.add_argument("--prompt-tokens", type=int, help="of --dry-run: an agent's task in tokens (default: measured)")
+    parser.add_argument("--push", metavar="REPO", help="upload the trained model to this hub repository at the end")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..config import load
 
     config = load(args.recipe, args.overrides)
-    return show_plan(config) if args.dry_run else launch(config, args.dir or Path("runs") / config.name)
+    if args.dry_run:
+        from .dry_run import show_plan
+
+        return show_plan(config, args.device_flops, args.dialogue_tokens, args.prompt_tokens)
+    return launch(config, args.dir or Path("runs") / config.name, args.push)
 
 
-def launch(config: TrainConfig, directory: Path) -> int:
-    """Run (or go on with, or show) an experiment, watching it."""
+def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int:
+    """Run (or go on with, or show) an experiment, watching it; then upload its model where that is asked for."""
     from rich.console import Console
 
     from ..experiment import Experiment
@@ -46,22 +58,19 @@ def launch(config: TrainConfig, directory: Path) -> int:
     with Watch(console, finished) as watch:
         Experiment(config, directory).run(progress=watch)
     conclude(console, directory)
+    if push is not None:
+        upload(console, directory, push)
     return 0
 
 
-def show_plan(config: TrainConfig) -> int:
-    """What the run would do, step by step."""
-    from ..config import dump
-    from ..methods import plan
+def upload(console: Console, directory: Path, repo: str) -> None:
+    """Push the trained model to the hub. Raises UserError when the run has made none."""
+    from ..hub import push
 
-    steps = plan(config)
-    print(dump(config))
-    print(f"{len(steps)} steps:")
-    for step in steps:
-        print(f"  {step.path}")
-    dialogues = config.generate.instances * config.generate.samples
-    print(f"at most {dialogues} dialogues to train on per iteration, {config.evaluate.instances} per evaluation")
-    return 0
+    model = directory / "model"
+    if not model.is_dir():
+        raise UserError(f"{directory} holds no trained model to push")
+    console.print(f"pushed to {push(model, repo)}", markup=False, highlight=False)
 
 
 def show_untrained(console: Console, directory: Path) -> None:
