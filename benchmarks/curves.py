@@ -145,7 +145,7 @@ def plateaus(curves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _curve(
-    id: str,
+    name: str,
     title: str,
     env: str,
     x: str,
@@ -153,4 +153,4 @@ def _curve(
     log_x: bool,
     series: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    return {"id": id, "title": title, "env": env, "x_label": x, "y_label": y, "log_x": log_x, "series": series}
+    return {"id": name, "title": title, "env": env, "x_label": x, "y_label": y, "log_x": log_x, "series": series}

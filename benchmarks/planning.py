@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optima_envs.registry import unknown_name
 from optima_train.config import ConfigError
 from optima_train.running import import_plugins
 
@@ -12,7 +13,11 @@ from .suite import EnvChoice, MethodChoice, ModelChoice, Suite
 
 
 def plan(suite: Suite) -> Plan:
-    """Look up every name, open every environment and list the cells. Raises ConfigError naming the key."""
+    """Look up every name, open every environment and list the cells.
+
+    Raises ConfigError naming the key, UnknownName with the nearest names, StageError for a plugin that fails, and
+    ValueError for another project's episodes that do not fit.
+    """
     import_plugins(suite.plugins)
     found = {method.called: baseline(method) for method in suite.methods}
     arenas = tuple(open_arena(env, suite.instances) for env in suite.envs)
@@ -40,6 +45,9 @@ def plan(suite: Suite) -> Plan:
             outside[cell.path] = log
     if not cells:
         raise ConfigError("nothing to run: no method fits any environment and model of this suite")
+    labels = [cell.label for cell in cells]
+    if suite.reference is not None and suite.reference not in labels:
+        raise unknown_name("reference", suite.reference, set(labels))
     for model in suite.models:
         check_model(model)
     return Plan(suite, arenas, tuple(cells), outside, tuple(skipped))
