@@ -1,4 +1,4 @@
-"""Config files of ``accelerate launch``: packaged ones by name, others by path; how many processes they start."""
+"""Training processes: the config files of ``accelerate launch``, and whether a batch divides among what they start."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .stages import StageError
+from .trainer_args import accumulation
 
 if TYPE_CHECKING:
-    from .settings import TrainStageConfig
+    from .settings import TrainConfig, TrainStageConfig
 
 PACKAGED = Path(__file__).parent / "recipes" / "accelerate"
 PLAIN = "multi-gpu"
@@ -43,3 +44,9 @@ def training_processes(config: TrainStageConfig) -> int:
     if machines > 1:
         raise StageError(f"train.accelerate: {path} is for {machines} machines; a run stays on one (num_machines: 1)")
     return config.processes if config.processes > 1 else count
+
+
+def check_processes(config: TrainConfig, section: str) -> None:
+    """Raises StageError when training by ``config.train`` or ``config.dpo`` (``section``) cannot be divided."""
+    schedule = config.dpo if section == "dpo" else config.train
+    accumulation(section, schedule.batch_size, schedule.micro_batch, training_processes(config.train))

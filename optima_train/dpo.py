@@ -33,6 +33,7 @@ class Dpo:
     """
 
     name = "train"
+    section = "dpo"
     room: Room = "training"
     keeps = False
 

@@ -43,7 +43,8 @@ def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: 
 
 
 def check_targets(model: Any, targets: tuple[str, ...]) -> None:
-    """Raises StageError for a target that names no linear module of ``model``, listing those there are."""
+    """Raises StageError for a target that names no linear module of ``model``, listing those there are, or its output
+    layer, whose adapter TRL's losses would pass by."""
     import torch
 
     names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
@@ -51,3 +52,6 @@ def check_targets(model: Any, targets: tuple[str, ...]) -> None:
     if missing:
         known = sorted({re.sub(r".*\.", "", name) for name in names})
         raise StageError(f"train.lora.targets: no module named {', '.join(missing)}; the model has {', '.join(known)}")
+    output = next((name for name, module in model.named_modules() if module is model.get_output_embeddings()), None)
+    if output is not None and any(output == t or output.endswith(f".{t}") for t in targets):
+        raise StageError(f"train.lora.targets: the output layer {output} cannot have an adapter; leave it out")

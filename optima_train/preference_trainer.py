@@ -63,7 +63,7 @@ def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Seq
 
     config = ctx.config.dpo
     args = DPOConfig(
-        **trainer_arguments(ctx, config),
+        **trainer_arguments(ctx, config, len(pairs)),
         loss_type=["sigmoid", "sft"] if config.sft_weight else ["sigmoid"],
         loss_weights=[1.0, config.sft_weight] if config.sft_weight else None,
         beta=config.beta,

@@ -24,6 +24,7 @@ class Sft:
     """Reads ``rows/rows.jsonl``; writes ``model/`` (or ``adapter/``), visible only when whole."""
 
     name = "train"
+    section = "train"
     room: Room = "training"
     keeps = False
 
@@ -62,7 +63,8 @@ def fit(ctx: StageContext, model: Any, tokenizer: Any, rows: list[dict[str, list
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    args = SFTConfig(**trainer_arguments(ctx, ctx.config.train), packing=False, completion_only_loss=True)
+    shared = trainer_arguments(ctx, ctx.config.train, len(rows))
+    args = SFTConfig(**shared, packing=False, completion_only_loss=True)
     trainer = SFTTrainer(
         model=model,
         args=args,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 SCRATCH = "trainer"
 
 
-def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig) -> dict[str, Any]:
+def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig, rows: int) -> dict[str, Any]:
     """Keyword arguments of TRL's configs; rows are never cut, packed or logged elsewhere.
 
     ``schedule`` is ``config.train`` for SFT and ``config.dpo`` for DPO: rate, epochs and batch. All else is
-    ``config.train``'s. Raises StageError when the batch does not divide among the processes.
+    ``config.train``'s. ``rows`` are trained on in an epoch. Raises StageError when the batch does not divide among
+    the processes.
     """
     import torch
 
@@ -33,7 +35,7 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig)
         "per_device_train_batch_size": schedule.micro_batch,
         "gradient_accumulation_steps": accumulation(section, schedule.batch_size, schedule.micro_batch, processes()),
         "lr_scheduler_type": config.scheduler,
-        "warmup_steps": config.warmup,
+        "warmup_steps": warmup(config.warmup, math.ceil(rows / schedule.batch_size) * schedule.epochs),
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
         "gradient_checkpointing": config.gradient_checkpointing,
@@ -50,6 +52,12 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig)
         "disable_tqdm": True,
         "dataloader_pin_memory": cuda,
     }
+
+
+def warmup(share: float, steps: float) -> float:
+    """``share``, or 0 where it is less than a step: the trainer would make it one, and the first one's rate is 0, so
+    that a training of a single step would change nothing."""
+    return share if share * steps >= 1 else 0.0
 
 
 def tidy(ctx: StageContext) -> None:

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .accelerate_configs import PLAIN, accelerate_config, training_processes
+from .accelerate_configs import PLAIN, accelerate_config, check_processes, training_processes
 from .child import LOG, Channel, supervise
 from .files import read_json, write_json
 from .progress import Progress, silent
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 class Trains(Stage, Protocol):
-    """A stage whose training may run in many processes at once; made without arguments."""
+    """A stage whose training may run in many processes at once; made without arguments.
+
+    ``section`` of the config, ``train`` or ``dpo``, says how large its batches are.
+    """
+
+    section: str
 
     def train(self, ctx: StageContext) -> StageResult:
         """The same call in every process. Only the main process may write, and only its result counts."""
@@ -38,6 +43,7 @@ def trained(ctx: StageContext, stage: Trains) -> StageResult:
     config = ctx.config.train
     if config.processes == 1 and config.accelerate is None:
         return stage.train(ctx)
+    check_processes(ctx.config, stage.section)
     job = ctx.out / "job.json"
     write_json(job, _job(ctx, stage))
     results: list[StageResult] = []

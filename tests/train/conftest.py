@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from random_llama import save_random_llama
+
+from optima_train.config import load
+from optima_train.context import Engines, StageContext
+from optima_train.dpo import Dpo
+from optima_train.files import write_lines
+from optima_train.progress import silent
+from optima_train.stages import ModelRef, Step
 
 pytest.importorskip("torch")
 
@@ -25,6 +33,22 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(random_model: Path) -> list[str]:
     return settings(random_model)
+
+
+@pytest.fixture
+def dpo_context(tmp_path: Path, small: list[str], random_model: Path) -> Callable[..., StageContext]:
+    """What the preference stage of an iteration is given: its pairs on the disk, in a batch of four."""
+
+    def make(pairs: list[dict], *overrides: str, policy: ModelRef | None = None, iteration: int = 0) -> StageContext:
+        batch = ["dpo.batch_size=4", "dpo.micro_batch=4", "dpo.learning_rate=1e-3"]
+        config, step = load("quickstart", [*small, *batch, *overrides]), Step(iteration, Dpo())
+        folder = tmp_path / step.folder / "pairs"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_lines(folder / "pairs.jsonl", pairs)
+        base = ModelRef(str(random_model))
+        return StageContext(config, tmp_path, step, policy or base, base, Engines(config), silent)
+
+    return make
 
 
 def settings(random_model: Path) -> list[str]:
