@@ -160,7 +160,7 @@ def _numbers(
     }
     if not made:
         why = ", ".join(f"{count} {reason}" for reason, count in by_reason.items() if count)
-        return {**numbers, "reason": f"no pairs: {why or 'no two siblings in any tree'}"}
+        return {**numbers, "reason": why or "no two siblings in any tree"}
     agents, chosen, rejected, chosen_tokens, rejected_tokens = zip(*made, strict=True)
     columns = {
         "chosen_value": chosen,

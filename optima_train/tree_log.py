@@ -123,6 +123,9 @@ def _replay(tree: Tree, row: Row) -> dict[int, Breakdown]:
         if item["ending"] is not None:
             end = item["ending"]
             node.ending = Ending(Outcome(**end["outcome"]), end["score"], end["correct"], _error(end["error"]))
+    for leaf in (row["expanded"], *(one["leaf"] for one in row["dialogues"]), *map(int, row["rewards"])):
+        if not ROOT <= leaf < len(tree.nodes):
+            raise ValueError(f"node {leaf} of {len(tree.nodes)}")
     tree.finish(row["expanded"], [Played(one["leaf"], _error(one["error"])) for one in row["dialogues"]])
     return {
         int(leaf): Breakdown(one["total"], one["terms"], _error(one["error"])) for leaf, one in row["rewards"].items()
