@@ -11,4 +11,10 @@ METHODS = {
     "context-dump": "benchmarks.methods.context_dump:CONTEXT_DUMP",
     "self-refine": "benchmarks.methods.self_refine:SELF_REFINE",
     "reflexion": "benchmarks.methods.reflexion:REFLEXION",
+    "mad": "benchmarks.methods.debate_du:MAD",
+    "divergent-debate": "benchmarks.methods.debate_liang:DIVERGENT",
+    "dylan": "benchmarks.methods.dylan:DYLAN",
+    "macnet": "benchmarks.methods.macnet:MACNET",
+    "mixture-of-agents": "benchmarks.methods.mixture:MIXTURE",
+    "debategpt": "benchmarks.methods.debategpt:DEBATEGPT",
 }

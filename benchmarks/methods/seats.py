@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from benchmarks.baseline import Session
 from optima_agents.backends.base import Message
-from optima_agents.prompts import ANSWER, heard, messages
+from optima_agents.prompts import heard, messages
 from optima_envs.records import Said, Turn
 
 Prompt = tuple[Message, ...]
@@ -38,7 +36,7 @@ def seats(session: Session, count: int, hint: str | None = None) -> list[Seat]:
 
 
 def bystander(session: Session, name: str, task: str) -> Seat:
-    """A seat that holds nothing private and knows the question and its ``task`` alone."""
+    """A seat that holds nothing private: it knows its ``task`` and the question alone."""
     opening = f"Question: {session.inst.question}"
     return Seat(name, ({"role": "system", "content": task}, {"role": "user", "content": opening}))
 
@@ -61,42 +59,5 @@ def pasted(turns: Iterable[Turn]) -> str:
 
 
 def numbered(turns: Iterable[Turn]) -> str:
-    """Replies as text without their speakers: ``Solution 1: ...``, for readers who refer to them by number."""
-    return pasted(replace(turn, agent=f"Solution {number}") for number, turn in enumerate(turns, 1))
-
-
-def stated_form(session: Session) -> str:
-    """How the environment wants an answer written, such as ``<A> answer </A>``."""
-    return ANSWER.get(session.view().answer_format, ANSWER["tag"])
-
-
-async def together(calls: Iterable[Coroutine[Any, Any, Turn]]) -> list[Turn]:
-    """Calls at the same time, begun in the order given. Raises the first failure, in that order, once all ended."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if isinstance(result, Turn)]
-
-
-def whole(session: Session, option: str, least: int) -> int:
-    """A whole-number option. Raises ValueError naming it when it is none, or under ``least``."""
-    value = session.options[option]
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"baseline {session.method.name}: {option} must be a whole number from {least}, got {value!r}")
-    return value
-
-
-def decoding(session: Session) -> dict[str, Any]:
-    """The ``temperature`` option as an override of the sampling; None leaves the suite's decoding alone."""
-    value = session.options["temperature"]
-    return {} if value is None else {"temperature": value}
-
-
-def one_of(session: Session, option: str, choices: Sequence[str]) -> str:
-    """A named option. Raises ValueError listing the ``choices`` when it is none of them."""
-    value = session.options[option]
-    if value not in choices:
-        known = ", ".join(choices)
-        raise ValueError(f"baseline {session.method.name}: {option} must be one of {known}, got {value!r}")
-    return value
+    """Replies as text under numbers from 1 in place of their speakers' names."""
+    return "\n".join(heard(Said(f"Solution {number}", turn.text)) for number, turn in enumerate(turns, 1))
