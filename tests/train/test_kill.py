@@ -19,7 +19,12 @@ pytestmark = pytest.mark.xdist_group("kill")  # one worker, so that what its tes
 STAGES = ["untrained/evaluate"] + [f"it000/{s}" for s in ("generate", "rank", "select", "rows", "train", "evaluate")]
 MIDDLE = {"untrained/evaluate": "2", "it000/generate": "3", "it000/train": "1", "it000/evaluate": "1"}
 # a server with the libraries loaded forks clean children: each resumes in a second instead of twenty
-LIBRARIES = ["optima_agents.backends.transformers_local", "trl.trainer.sft_trainer", "optima_agents.backends.decoding"]
+LIBRARIES = [
+    "optima_agents.backends.transformers_local",
+    "optima_agents.backends.decoding",
+    "trl.trainer.sft_trainer",
+    "trl.trainer.dpo_trainer",
+]
 
 
 def forked(arguments: list[str], failpoint: str | None) -> None:
