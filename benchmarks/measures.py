@@ -94,8 +94,6 @@ def by_instance(rows: Sequence[Measured], name: str) -> dict[str, float]:
 def numbers(rows: Sequence[Measured]) -> dict[str, Any]:
     """Means per episode with 95% intervals over instances; ``failures`` is a count, ``unanswered`` the share of
     episodes without a final answer, ``unparsed`` the mean number of replies that could not be read.
-
-    Raises ValueError without rows.
     """
     scores, tokens = (list(by_instance(rows, name).values()) for name in ("score", "tokens"))
     prompts = sum(row.prompt_tokens for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
 
 
 def run_directory(model: ModelChoice, out: Path) -> Path | None:
-    """Where the training run behind a model is or will be; None for a model that a backend names."""
+    """Where the training run behind a model is or will be; None for a model that a backend names.
+
+    Models of equal training share one run, whichever of its iterations they are.
+    """
     if model.train is not None:
-        return out / "trained" / model.label.replace(" ", "-")
+        settings = "\n".join(model.train.overrides)
+        mark = f"-{hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()}" if settings else ""
+        return out / "trained" / f"{Path(model.train.recipe).stem}{mark}"
     return None if model.run is None else Path(model.run)
 
 
