@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
-from .base import BackendError, Completion, ContextOverflow, EngineDead, Message, Request
+from .base import BackendError, Completion, ContextOverflow, EngineDead, Request
+from .local_tokens import LocalTokens, check_room
 from .openai_reading import Served, read_completion, read_models, read_prompt_logprobs
 from .own_loop import OwnLoop
 
@@ -181,7 +182,7 @@ class OpenAIBackend:
         return text.replace(self._key, "[key]") if self._key else text
 
 
-class TokenServer(OpenAIBackend):
+class TokenServer(LocalTokens, OpenAIBackend):
     """A server that takes token ids, with the model's tokenizer on this side.
 
     Prompts are rendered here as for local models, so text never becomes a control token. ``logprobs`` needs vLLM.
@@ -193,14 +194,6 @@ class TokenServer(OpenAIBackend):
 
         super().__init__(address, **options)
         self.chat = ChatTokenizer(load_tokenizer(resolve(tokenizer)))
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of plain text; what looks like a special token stays text."""
-        return self.chat.encode(text)
-
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt ids of the messages; see ``templates.ChatTokenizer``."""
-        return self.chat.render(messages)
 
     async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
         """Log-probability (nats) of each completion token after the prompt. Raises BackendError if the server is not
@@ -215,16 +208,11 @@ class TokenServer(OpenAIBackend):
         return read_prompt_logprobs(await self._post("/completions", body), ids, first)
 
     async def _complete(self, request: Request) -> Completion:
-        if request.prompt_ids is None:
-            try:
-                request = replace(request, prompt_ids=tuple(self.chat.render(request.messages)))
-            except ValueError as err:
-                raise BackendError(str(err)) from None
-        prompt, window = len(request.prompt_ids or ()), (await self._model()).window
+        prompt, window = self.prompt(request), (await self._model()).window
+        request = replace(request, prompt_ids=tuple(prompt))
         if window is not None:
-            if prompt >= window:
-                raise ContextOverflow(f"the prompt has {prompt} tokens, the window of {self.base} {window}")
-            room = min(request.sampling.max_tokens, window - prompt)
+            check_room(prompt, window, self.base)
+            room = min(request.sampling.max_tokens, window - len(prompt))
             request = replace(request, sampling=replace(request.sampling, max_tokens=room))
         done = await super()._complete(request)
         if done.ids is not None:  # decoded here, as for local models: servers differ in how they treat a first space

@@ -6,11 +6,12 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .base import BackendError, Completion, ContextOverflow, Message, Request
+from .base import BackendError, Completion, Request
 from .batching import Batcher
 from .loading import resolve
+from .local_tokens import LocalTokens, check_room
 
 if TYPE_CHECKING:
     from .likelihood import Pair
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 
 
-class TransformersBackend:
+class TransformersBackend(LocalTokens):
     """``model`` is a folder, a hub name, or ``tiny``, the model this package carries. Weights must be safetensors.
 
     ``device`` defaults to CUDA if there is one, ``dtype`` (``"float32"``, ``"bfloat16"``) to float32 on a CPU and
@@ -55,6 +56,7 @@ class TransformersBackend:
         self.model = load_model(source, device, dtype, adapter, adapters)
         self.adapters = frozenset(adapters or ())
         self.window = window(self.model)
+        self._vocabulary: int = self.model.config.get_text_config().vocab_size
         prefill = 2048 if device == "cpu" else 16_384
         lock = threading.Lock()
         self._decoder = Decoder(
@@ -72,19 +74,6 @@ class TransformersBackend:
         scorer = Scorer(self.model, self.window, lock, prefill, by_name=bool(adapters))
         self._scores: Batcher[Pair, list[float]] = Batcher(scorer.score, max_batch=4 * max_batch, max_wait_s=max_wait_s)
 
-    @property
-    def append_only(self) -> str | None:
-        """None if this model's prompts only grow at their end, else the reason why not."""
-        return self.chat.append_only
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of plain text; what looks like a special token stays text."""
-        return self.chat.encode(text)
-
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt ids of the messages; see ``templates.ChatTokenizer``."""
-        return self.chat.render(messages)
-
     async def complete(self, request: Request) -> Completion:
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
         if request.adapter is not None and request.adapter not in self.adapters:
@@ -92,9 +81,8 @@ class TransformersBackend:
             raise BackendError(f"no adapter {request.adapter!r} is loaded (loaded: {known})")
         if request.sampling.max_tokens < 1:
             raise BackendError(f"max_tokens must be at least 1, not {request.sampling.max_tokens}")
-        prompt = self._prompt(request)
-        if len(prompt) >= self.window:
-            raise ContextOverflow(f"the prompt has {len(prompt)} tokens, the window of {self.name} {self.window}")
+        prompt = self.prompt(request, self._vocabulary)
+        check_room(prompt, self.window, self.name)
         future = self._decoder.submit(prompt, request.sampling, request.seed, request.adapter)
         return await asyncio.wrap_future(future)
 
@@ -112,14 +100,3 @@ class TransformersBackend:
     async def aclose(self) -> None:
         await asyncio.to_thread(self._decoder.close)
         await asyncio.to_thread(self._scores.close)
-
-    def _prompt(self, request: Request) -> Sequence[int]:
-        if request.prompt_ids is None:
-            try:
-                return self.chat.render(request.messages)
-            except ValueError as err:
-                raise BackendError(str(err)) from None
-        size: Any = self.model.config.get_text_config().vocab_size
-        if not request.prompt_ids or not all(0 <= i < size for i in request.prompt_ids):
-            raise BackendError(f"prompt_ids must be a non-empty list of ids below {size}")
-        return request.prompt_ids

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from optima_envs.records import Finish, Usage
 
-from .base import BackendError, Completion, ContextOverflow, EngineDead, Message, Request, Sampling
+from .base import BackendError, Completion, EngineDead, Request, Sampling
 from .loading import load_tokenizer, resolve
+from .local_tokens import LocalTokens, check_room
 from .own_loop import OwnLoop
 from .vllm_log import EngineLog
 
@@ -34,7 +35,7 @@ CPU = {
 FINISH: dict[str | None, Finish] = {"stop": "stop", "length": "length"}
 
 
-class VLLMBackend:
+class VLLMBackend(LocalTokens):
     """``model`` is a folder, a hub name, or ``tiny``. Starting takes about half a minute, more for large models.
 
     ``dtype`` defaults to float32 on a CPU and the checkpoint's own elsewhere. ``adapter`` is a LoRA folder that all
@@ -80,22 +81,10 @@ class VLLMBackend:
         self.window: int = self._engine.model_config.max_model_len
         self._vocabulary: int = self._engine.model_config.get_vocab_size()
 
-    @property
-    def append_only(self) -> str | None:
-        """None if this model's prompts only grow at their end, else the reason why not."""
-        return self.chat.append_only
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of plain text; what looks like a special token stays text."""
-        return self.chat.encode(text)
-
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt ids of the messages; see ``templates.ChatTokenizer``."""
-        return self.chat.render(messages)
-
     async def complete(self, request: Request) -> Completion:
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
-        prompt, sampling = self._prompt(request), request.sampling
+        prompt, sampling = self.prompt(request, self._vocabulary), request.sampling
+        check_room(prompt, self.window, self.name)
         params = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -184,20 +173,6 @@ class VLLMBackend:
     async def _forget(self) -> None:
         if not await self._engine.reset_prefix_cache():
             raise EngineDead("vLLM could not empty its prefix cache: requests are under way")
-
-    def _prompt(self, request: Request) -> list[int]:
-        if request.prompt_ids is None:
-            try:
-                prompt = self.chat.render(request.messages)
-            except ValueError as err:
-                raise BackendError(str(err)) from None
-        else:
-            prompt = list(request.prompt_ids)
-            if not prompt or not all(0 <= i < self._vocabulary for i in prompt):
-                raise BackendError(f"prompt_ids must be a non-empty list of ids below {self._vocabulary}")
-        if len(prompt) >= self.window:
-            raise ContextOverflow(f"the prompt has {len(prompt)} tokens, the window of {self.name} {self.window}")
-        return prompt
 
     def _completion(self, prompt: list[int], sampling: Sampling, done: Any) -> Completion:
         made = done.outputs[0]
