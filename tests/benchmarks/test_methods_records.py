@@ -46,7 +46,7 @@ def test_every_baseline_plays_every_environment_it_is_for(scene, name: str):
     family = scene.rules.view(scene.task[0], (), scene.rules.agents[0]).family
     if method.families and family not in method.families:
         pytest.skip(f"{name} is for {method.families}")
-    for index in range(0, min(len(scene.task), 40), 4):
+    for index in range(0, min(len(scene.task), 40), 8):
         done = play(name, scene, anything, index=index, temperature=0.7).episode
         assert done.error is None
         assert 0.0 <= done.score <= 1.0
