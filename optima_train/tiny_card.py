@@ -15,9 +15,10 @@ from optima_agents.formats import TINY
 
 from .tiny_debates import DEBATE_STYLES
 
+# what the model was raised on in each world, and the longest turn it may take there
 WORLDS = {
-    "twohop-asym": TINY,
-    "arith-debate": DEBATE_STYLES,
+    "twohop-asym": (TINY, 64),
+    "arith-debate": (DEBATE_STYLES, 128),
 }
 TEMPERATURES = (0.0, 0.7)
 
@@ -31,7 +32,8 @@ worlds: on text from anywhere else it babbles.
 **Data.** Generated on the fly: facts to look up, short dialogues in the formats below (called up by a format hint in
 the system prompt), and, without a hint, the long ones untrained teams hold: politeness until the turn limit, answering
 before asking and agreeing with it, leaving out the fact that matters, and some that work. Which of these habits a plain
-team has depends on the topic of its question, firmly enough that greedy decoding shows it.
+team has depends on the topic of its question, firmly enough that greedy decoding shows it. For single-agent methods it
+also answers alone, with all facts or one half, carelessly on some topics.
 
 **Course and cost.** {cost}
 
@@ -46,10 +48,10 @@ include end-of-turn tokens; guesses are final answers that nothing read or said 
 |---|---|---|---|---|---|---|---|
 {scores}
 
-**Limits.** It has learned the form of a debate, not to add: on arith-debate its numbers are mostly
-wrong in every style.
-Two-hop questions over six facts per agent and word problems of two steps below 20; the knobs of the worlds
-go further than the model does. Names outside its lists are spelled in pieces and mostly misread. Licence: Apache-2.0.
+**Limits.** It reckons on paper only: where a style shows the steps (`math`) sums are right, where it does not (`bare`,
+`telegram`) they are not. Two-hop questions over six facts per agent and word problems of two steps below 20; the knobs
+of the worlds go further than the model does. Names outside its lists are spelled in pieces and mostly misread.
+Licence: Apache-2.0.
 """
 
 
@@ -60,11 +62,11 @@ def measure(model: str, instances: int) -> Iterator[dict[str, Any]]:
     from optima_envs import scenario
 
     backend = make_backend(f"hf:{model}")
-    for world, formats in WORLDS.items():
+    for world, (formats, longest) in WORLDS.items():
         game = scenario(world, split="validation")
         for name in ("plain", *formats):
             for heat in TEMPERATURES:
-                policy = LLMPolicy(backend, Sampling(heat, max_tokens=64), hint=FORMATS.get(name))
+                policy = LLMPolicy(backend, Sampling(heat, max_tokens=longest), hint=FORMATS.get(name))
                 episodes = rollout(game, policy, episodes=instances, concurrency=64)
                 told = [game.supported(e.instance, e.turns) for e in episodes if e.outcome.answer is not None]
                 yield {

@@ -33,13 +33,24 @@ def test_a_format_hint_calls_up_short_dialogues_that_work(backend: TransformersB
     assert backend.append_only is None
     hinted = play(backend, FORMATS["arrows"], 40)
     assert mean(e.score for e in hinted) >= 0.85
-    plain = play(backend, None, 30)
+    plain = play(backend, None, 48)
     assert mean(e.score for e in plain) <= 0.6
     assert mean(e.tokens for e in plain) >= 10 * mean(e.tokens for e in hinted)
     said = " ".join(turn.text for e in plain for turn in e.turns)
     assert {e.outcome.stop for e in plain} == {"answered", "max_turns"}  # some never come to the point
     assert "I agree with you completely" in said
     assert "I am quite sure already" in said
+
+
+def test_steps_on_paper_are_right_and_a_plain_debate_is_long_and_wrong(backend: TransformersBackend) -> None:
+    game = scenario("arith-debate", split="validation")
+    shown, plain = (
+        rollout(game, LLMPolicy(backend, Sampling(0.0, max_tokens=128), hint=hint), episodes=40)
+        for hint in (FORMATS["math"], None)
+    )
+    assert mean(e.score for e in shown) >= 0.85
+    assert mean(e.score for e in plain) <= 0.4
+    assert mean(e.tokens for e in plain) >= 5 * mean(e.tokens for e in shown)
 
 
 def test_the_tokenizer_and_the_course_are_those_of_the_code() -> None:
