@@ -86,8 +86,11 @@ class Dialogue:
         outcome = _env(self.scenario.rules.outcome, self.inst, self.turns)
         if outcome is None:
             return None
-        # a thread: judging may wait for a maths worker, and the other dialogues must go on meanwhile
-        score, correct = await asyncio.to_thread(_env, self.scenario.judge, self.inst, self.turns, outcome)
+        judge = self.scenario.judge, self.inst, self.turns, outcome
+        if getattr(self.scenario.metric, "instant", False):
+            score, correct = _env(*judge)
+        else:  # it may wait, for a maths worker say, and the other dialogues must go on meanwhile
+            score, correct = await asyncio.to_thread(_env, *judge)
         return outcome, float(score), bool(correct)
 
     async def _turn(self, policy: Policy, agent: str) -> Turn:

@@ -20,7 +20,10 @@ from .registry import Registry
 
 @runtime_checkable
 class Metric(Protocol):
-    """Scores one final answer (None: nobody gave one) against the golds."""
+    """Scores one final answer (None: nobody gave one) against the golds.
+
+    A metric may also have ``instant = True``: ``score`` never waits, so an event loop may call it without a thread.
+    """
 
     name: str
 
@@ -34,11 +37,15 @@ class Metric(Protocol):
 
 
 class Measure:
-    """A metric made of one function ``(answer, golds) -> [0, 1]``; no answer is worth 0, a score of 1 is correct."""
+    """A metric made of one function ``(answer, golds) -> [0, 1]``; no answer is worth 0, a score of 1 is correct.
 
-    def __init__(self, name: str, rate: Callable[[str, Sequence[str]], float]) -> None:
+    ``instant`` promises that the function takes microseconds and waits for nothing.
+    """
+
+    def __init__(self, name: str, rate: Callable[[str, Sequence[str]], float], *, instant: bool = False) -> None:
         self.name = name
         self.rate = rate
+        self.instant = instant
 
     def __repr__(self) -> str:
         return f"<metric {self.name}>"
@@ -116,7 +123,7 @@ def token_f1(tokenise: Callable[[str], Sequence[str]] = _PIECES.findall) -> Meas
         left, right = (list(tokenise(text.lower().strip("m= "))) for text in (answer, gold))
         return overlap_f1(left, right)
 
-    return Measure("token-f1", best(compare))
+    return Measure("token-f1", best(compare), instant=True)
 
 
 _LABEL = re.compile(r"[A-Z]|[1-9]")
@@ -153,9 +160,9 @@ def number_match(answer: str, gold: str) -> float:
     return float(left is not None and left == right)
 
 
-METRICS.register("em", Measure("em", best(exact_match)))
-METRICS.register("f1", Measure("f1", best(squad_f1)))
+METRICS.register("em", Measure("em", best(exact_match), instant=True))
+METRICS.register("f1", Measure("f1", best(squad_f1), instant=True))
 METRICS.register("token-f1", token_f1())
-METRICS.register("choice", Measure("choice", choice_match))
-METRICS.register("number", Measure("number", best(number_match)))
+METRICS.register("choice", Measure("choice", choice_match, instant=True))
+METRICS.register("number", Measure("number", best(number_match), instant=True))
 METRICS.register("math", "optima_envs.mathcheck:METRIC")

@@ -1,0 +1,55 @@
+"""Judging in the rollout engine: metrics that may wait do so in threads, instant ones cost no thread."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from optima_agents import rollout
+from optima_agents.scripted import Oracle
+from optima_envs import scenario
+from optima_envs.scoring import METRICS, Measure
+
+
+def judged_by(metric: Measure, episodes: int):
+    world = replace(scenario("twohop-asym"), metric=metric)
+    return rollout(world, Oracle("here"), episodes=episodes)
+
+
+def test_metrics_that_wait_do_not_hold_up_each_other():
+    together = threading.Barrier(3, timeout=30)
+
+    def rate(answer, golds):
+        together.wait()  # goes on only when three dialogues are being judged
+        return 1.0
+
+    assert [e.score for e in judged_by(Measure("waits", rate), 3)] == [1.0] * 3
+
+
+def test_an_instant_metric_is_called_where_the_dialogues_run():
+    seen = set()
+
+    def rate(answer, golds):
+        seen.add(threading.get_ident())
+        return 0.5
+
+    assert [e.score for e in judged_by(Measure("quick", rate, instant=True), 3)] == [0.5] * 3
+    assert seen == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("instant", [True, False])
+def test_a_metric_that_raises_fails_the_episode(instant):
+    def rate(answer, golds):
+        raise ZeroDivisionError("no golds")
+
+    (episode,) = judged_by(Measure("broken", rate, instant=instant), 1)
+    assert episode.error is not None
+    assert (episode.error.kind, "ZeroDivisionError: no golds" in episode.error.message) == ("env", True)
+
+
+def test_only_the_metric_with_child_processes_waits():
+    built_in = {name: getattr(METRICS[name], "instant", False) for name in ("em", "f1", "token-f1", "choice", "number")}
+    assert all(built_in.values())
+    assert not getattr(METRICS["math"], "instant", False)
