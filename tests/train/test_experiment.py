@@ -138,7 +138,7 @@ def test_a_committed_file_that_changed_is_noticed(tmp_path: Path, run: Run) -> N
 
 def test_nothing_selected_is_one_clear_line(tmp_path: Path, run: Run) -> None:
     with pytest.raises(StageError) as caught:
-        run(tmp_path / "run", "select.threshold=9")
+        run(tmp_path / "run", "select.threshold=1.4")
     assert "nothing selected (3 below the threshold; the best reward is" in str(caught.value)
     assert "lower the threshold" in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "run/it000/select/DONE.json").exists()
