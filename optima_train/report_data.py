@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import read_json, read_lines
+from .stages import MARKER
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode
@@ -25,6 +26,10 @@ COLUMNS = (
     "failures",
     "kept",
     "dropped",
+    "trees",
+    "sampled_share",
+    "pairs",
+    "skipped",
     "seconds",
     "seed",
 )
@@ -66,7 +71,10 @@ def results(directory: Path) -> list[dict[str, Any]]:
 
 
 def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
-    """Means of every reward term and of the total over an iteration's dialogues: name -> [(iteration, mean)]."""
+    """Means of every reward term and of the total over an iteration's dialogues: name -> [(iteration, mean)].
+
+    Of an iteration on trees the total alone is known without reading them.
+    """
     means: dict[str, list[tuple[int, float]]] = {}
     for path in sorted(directory.glob("it*/rank/rewards.jsonl")):
         sums: dict[str, float] = {}
@@ -79,7 +87,11 @@ def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
                 sums[name] = sums.get(name, 0.0) + value
         for name, value in sums.items():
             means.setdefault(name, []).append((_iteration(path.parent.parent.name), round(value / count, 5)))
-    return means
+    for path in sorted(directory.glob(f"it*/grow/{MARKER}")):
+        reward = read_json(path)["numbers"].get("reward")
+        if reward is not None:
+            means.setdefault("total", []).append((_iteration(path.parent.parent.name), round(reward, 5)))
+    return {name: sorted(points) for name, points in means.items()}
 
 
 @dataclass(slots=True)

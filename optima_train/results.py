@@ -15,6 +15,8 @@ from .settings import TrainConfig
 from .stages import ModelRef, Step
 
 Markers = Mapping[str, dict[str, Any]]
+# what a row says about the way to its model: numbers of the stages that chose what it was trained on
+WAY = {"select": ("kept", "dropped"), "grow": ("trees", "sampled_share"), "pairs": ("pairs",), "train": ("skipped",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,10 @@ def result_rows(config: TrainConfig, steps: Sequence[Step], markers: Markers) ->
         label = f"iteration {step.iteration}"
         if step.iteration < 0 or step.iteration == config.iterations - 1:
             label = "untrained" if step.iteration < 0 else "final"
-        chosen = markers.get(f"{step.folder}/select", {}).get("numbers", {})
-        extra = {name: chosen[name] for name in ("kept", "dropped") if name in chosen}
+        extra = {}
+        for stage, names in WAY.items():
+            told = markers.get(f"{step.folder}/{stage}", {}).get("numbers", {})
+            extra |= {name: told[name] for name in names if name in told}
         rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker["numbers"], **extra})
     return rows
 

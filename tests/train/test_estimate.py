@@ -1,0 +1,95 @@
+"""Dry runs: sizes read from headers and names, and estimates that follow the recipe by hand-computed rules."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from optima_train.commands.dry_run import quantity, show_plan
+from optima_train.config import load
+from optima_train.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from optima_train.methods import plan
+from optima_train.model_size import count, parameters
+
+
+def test_a_model_is_measured_by_its_headers_or_its_name(tmp_path: Path):
+    header = {"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [3, 5], "data_offsets": [0, 60]},
+              "b": {"dtype": "F32", "shape": [], "data_offsets": [60, 64]}}  # fmt: skip
+    text = json.dumps(header).encode()
+    for shard in ("model-1.safetensors", "model-2.safetensors"):
+        (tmp_path / shard).write_bytes(len(text).to_bytes(8, "little") + text)
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "../x/model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert count(tmp_path / "model-1.safetensors") == 16
+    assert parameters(str(tmp_path)) == (32, "from the weights' headers")
+    found = parameters("tiny")
+    assert found is not None and 500_000 < found[0] < 5_000_000
+    assert parameters("nobody/Llama-3.1-8B-Instruct") == (8_000_000_000, "read off the name Llama-3.1-8B-Instruct")
+    assert parameters("nobody/smol-135m") == (135_000_000, "read off the name smol-135m")
+    assert parameters("nobody/mix-8x7b") == (56_000_000_000, "read off the name mix-8x7b")
+    assert parameters("nobody/unnamed") is None
+
+
+def test_a_damaged_header_is_no_size(tmp_path: Path):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for damage in (b"", b"\xff" * 8, (9).to_bytes(8, "little") + b"not json!"):
+        (folder / "model.safetensors").write_bytes(damage)
+        assert parameters(str(folder)) is None
+
+
+def test_sampling_training_and_trees_by_hand():
+    config = load("2wmh-isft", ["iterations=1", "evaluate.nll=false", "reward.condition=none"])
+    assumed = Assumed(tokens=100, turns=4, prompt=500, train=1_000)
+    steps = plan(config)
+    found = {step.path: work for step, work in zip(steps, works(config, steps, assumed), strict=True)}
+    generate, train = found["it000/generate"], found["it000/train"]
+    assert generate is not None and train is not None
+    # 1,000 instances there are, 10 dialogues each; both agents read their task once an instance, and every turn
+    assert (generate.dialogues, generate.sampled) == (10_000, 1_000_000)
+    assert generate.read == 2 * (1_000 * 500 + 1_000_000)
+    assert generate.compute() == 2 * 1_000_000 / SAMPLING + 2 * 3_000_000 / READING
+    assert found["it000/rank"] == Work(read=1_000_000, disk=300 * 10_000)
+    # 70% of the instances, a row per agent, two epochs
+    assert (train.rows, train.trained, train.models) == (1_400, 1_400 * 600 * 2, 1)
+    assert train.compute() == 6 * train.trained / TRAINING
+    lora = works(load("2wmh-isft", ["iterations=1", "train.lora={}"]), steps, assumed)[5]
+    assert lora is not None and lora.passes == 4
+
+
+def test_pairs_are_bounded_by_the_siblings_of_every_expansion():
+    assumed = Assumed(tokens=100, turns=4, prompt=500, train=10)
+    for kind, each in (("all", 3), ("siblings-extreme", 1)):
+        config = load("2wmh-idpo", ["iterations=2", f"pairs.kind={kind}", "reward.weights.readability=0"])
+        steps = plan(config)
+        found = {step.path: work for step, work in zip(steps, works(config, steps, assumed), strict=True)}
+        grow, train = found["it001/grow"], found["it001/train"]
+        assert grow is not None and train is not None
+        assert (grow.dialogues, grow.sampled) == (10 * 24, 10 * 24 * 70)
+        assert train.rows == 10 * 8 * each // 2
+        assert train.trained == train.rows * 2 * (500 + 50 + 25)
+
+
+def test_an_instance_of_a_generated_world_is_measured_and_the_hub_is_not_asked():
+    world, hub = assume(load("quickstart")), assume(load("2wmh-isft"))
+    assert world.measured and 50 < world.prompt < 500 and world.train == 1_000_000
+    assert not hub.measured and (hub.train, hub.test) == (167_454, 12_576)
+    assert assume(load("quickstart"), tokens=90, prompt=77).prompt == 77
+    # two turns of eight tokens hold no more
+    assert assume(load("quickstart", ["env.max_turns=2", "generate.max_tokens=8"])).tokens == 16
+
+
+def test_the_plan_says_what_it_assumes(capsys: pytest.CaptureFixture[str]):
+    assert show_plan(load("arc-isft-dpo", ["device=cpu"]), None, None, None) == 0
+    text = capsys.readouterr().out
+    assert "it001/grow" in text and "it005/pairs" in text
+    assert "8,000,000,000 parameters, read off the name" in text
+    assert "no GPU here: hours are those of an A100" in text
+    assert show_plan(load("arc-isft-dpo", ["model=unnamed"]), 1e15, 300, None) == 0
+    text = capsys.readouterr().out
+    assert "size not known" in text and "1e+15 FLOP/s" in text and "300 tokens sampled" in text
+    total = next(line for line in text.splitlines() if line.startswith("total"))
+    assert total.split()[-2:] == ["?", "?"]
+    assert [quantity(n) for n in (0, 999, 25_000_000, 8.03e9)] == ["0", "999", "25M", "8.03G"]
