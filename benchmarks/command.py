@@ -25,7 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", nargs="*", metavar="SUITE a.b=c", help="YAML file or packaged suite, and settings")
     parser.add_argument("--env", action="append", default=[], help="environment id (without a file; may be repeated)")
     parser.add_argument("--method", action="append", default=[], help=f"baseline (default {' and '.join(METHODS)})")
-    parser.add_argument("--model", action="append", default=[], help=f"backend:model (default {MODEL})")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help=f"backend:name (default {MODEL}); with a file, one for all that play untrained or are trained",
+    )
     parser.add_argument("-n", "--instances", type=int, help="instances of each environment")
     parser.add_argument("--seeds", help="such as 0,1,2")
     parser.add_argument("--out", type=Path, help="directory (default runs/bench/NAME)")
@@ -71,12 +76,12 @@ def asked_suite(args: argparse.Namespace) -> Suite:
     if len(sources) > 1:
         raise UserError(f"one suite at a time, not {' and '.join(sources)}")
     if sources:
-        if args.env or args.method or args.model:
+        if args.env or args.method or len(args.model) > 1:
             raise UserError(
-                "--env, --method and --model describe a suite of their own; with a file set "
-                "envs.0.id=..., models.0.backend=... or --only LABEL"
+                "--env, --method and several --model describe a suite of their own; with a file, set envs.0.id=... "
+                "and the like, and choose methods by --only LABEL"
             )
-        return load_suite(sources[0], settings)
+        return load_suite(sources[0], settings, *args.model)
     if not args.env:
         raise UserError("name a suite (a YAML file), or describe one with --env; see optima bench --help")
     return described(args, settings)

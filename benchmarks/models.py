@@ -42,6 +42,16 @@ def config_of(model: ModelChoice) -> TrainConfig | None:
         raise ConfigError(f"models.{model.label}.train: {err}") from None
 
 
+def home(model: ModelChoice) -> str | None:
+    """The full id of the environment a model was or will be trained in; None for a model that a backend names."""
+    from optima_envs.spec import full_id
+
+    if model.backend is not None:
+        return None
+    config = config_of(model) or trained(Path(str(model.run)), model.iteration)[0]
+    return full_id(config.env.id)
+
+
 def check_model(model: ModelChoice) -> None:
     """Find what is wrong before anything runs. Raises ConfigError, or UnknownName for a backend nobody knows."""
     from optima_agents.making import BACKENDS
@@ -62,7 +72,8 @@ def train(model: ModelChoice, out: Path, report: Callable[[Progress], None]) -> 
     config, directory = config_of(model), run_directory(model, out)
     if config is not None and directory is not None:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        Experiment(config, directory).run(progress=report)
+        others = sorted(path for path in directory.parent.iterdir() if path != directory)
+        Experiment(config, directory, others).run(progress=report)
 
 
 def trained(run_dir: Path, iteration: int | None) -> tuple[TrainConfig, ModelRef]:

@@ -7,7 +7,7 @@ from optima_train.config import ConfigError
 from optima_train.running import import_plugins
 
 from .cells import Arena, Cell, Plan, baseline
-from .models import check_model
+from .models import check_model, home
 from .outside import import_outside
 from .suite import EnvChoice, MethodChoice, ModelChoice, Suite
 
@@ -20,6 +20,8 @@ def plan(suite: Suite) -> Plan:
     """
     import_plugins(suite.plugins)
     found = {method.called: baseline(method) for method in suite.methods}
+    for model in suite.models:
+        check_model(model)
     arenas = tuple(open_arena(env, suite.instances) for env in suite.envs)
     skipped: list[tuple[str, str, str]] = []
     cells: list[Cell] = []
@@ -48,8 +50,6 @@ def plan(suite: Suite) -> Plan:
     labels = [cell.label for cell in cells]
     if suite.reference is not None and suite.reference not in labels:
         raise unknown_name("reference", suite.reference, set(labels))
-    for model in suite.models:
-        check_model(model)
     return Plan(suite, arenas, tuple(cells), outside, tuple(skipped))
 
 
@@ -70,7 +70,14 @@ def open_arena(env: EnvChoice, instances: int) -> Arena:
 
 
 def players(suite: Suite, method: MethodChoice, arena: Arena) -> list[ModelChoice]:
-    """The models that play a method in an environment."""
+    """The models that play a method in an environment; a trained one is at home where it was trained."""
     named = method.models
     chosen = [m for m in suite.models if (m.backend is not None if named is None else m.label in named)]
-    return [model for model in chosen if model.envs is None or arena.label in model.envs]
+    return [model for model in chosen if plays(model, arena)]
+
+
+def plays(model: ModelChoice, arena: Arena) -> bool:
+    """Whether a model is for an environment: one of its ``envs``, or by default where it was trained."""
+    if model.envs is not None:
+        return arena.label in model.envs
+    return home(model) in (None, arena.scenario.id)

@@ -63,7 +63,7 @@ class ModelChoice(Settings):
     options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
     """Of the backend, such as ``dtype``."""
     envs: tuple[str, ...] | None = None
-    """Labels of the environments it plays; null: all."""
+    """Labels of the environments it plays; null: all, but for a trained model the one it was trained in."""
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelChoice:
@@ -172,13 +172,35 @@ class Suite(Settings):
         return self
 
 
-def load_suite(source: str | Path, overrides: Iterable[str] = ()) -> Suite:
+def load_suite(source: str | Path, overrides: Iterable[str] = (), model: str | None = None) -> Suite:
     """The suite in a file, or a packaged one by name, with ``a.b=value`` overrides; members of a list go by label or
-    number: ``models.base.backend=vllm:Qwen/Qwen3-8B``, ``envs.0.id=2wmh-asym``. Raises ConfigError."""
+    number: ``models.base.options.dtype=float64``, ``envs.0.id=2wmh-asym``. ``model``: see ``with_model``.
+
+    Raises ConfigError.
+    """
     data = read(find(source))
     for override in overrides:
         data = overridden(data, *assignment(override))
-    return suite_of(data)
+    return suite_of(data if model is None else with_model(data, model))
+
+
+def with_model(data: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """``data`` with ``backend:name`` as its one model that a backend names, and trainings that start from it.
+
+    Raises ConfigError when several models are named by backends.
+    """
+    kind, _, name = model.partition(":")
+    models = [dict(item) for item in data.get("models") or ()]
+    based = [item for item in models if "backend" in item]
+    if len(based) > 1:
+        raise ConfigError(f"the suite has {len(based)} models of backends; set models.{based[0].get('label')}.backend")
+    for item in based:
+        item["backend"] = model
+    for item in models:
+        if "train" in item:
+            overrides = [*item["train"].get("overrides", ()), f"backend={kind}", f"model={name}"]
+            item["train"] = {**item["train"], "overrides": overrides}
+    return {**data, "models": models}
 
 
 def suite_of(data: Mapping[str, Any]) -> Suite:
