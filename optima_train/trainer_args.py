@@ -6,6 +6,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
+from .on_cpu import prepare_cpu
 from .stages import StageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
 
     config = ctx.config.train
     cuda = torch.cuda.is_available() and ctx.config.device != "cpu"
+    if not cuda:
+        prepare_cpu()
     section = "train" if schedule is config else "dpo"
     return {
         "output_dir": str(ctx.out / SCRATCH),

@@ -85,3 +85,16 @@ def test_an_adapter_on_the_output_layer_is_refused_before_training(dpo_context) 
     ctx = dpo_context(PAIRS, "train.lora={targets: [q_proj, lm_head]}")
     with pytest.raises(StageError, match="the output layer lm_head cannot have an adapter"):
         execute(ctx.step, ctx)
+
+
+def test_on_a_cpu_prompts_are_not_scored(dpo_context, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trl.trainer import utils
+
+    scored: list[int] = []
+    head = utils._ChunkedLogProbFunction.apply
+    monkeypatch.setattr(
+        utils._ChunkedLogProbFunction, "apply", lambda hidden, *rest: scored.append(len(hidden)) or head(hidden, *rest)
+    )
+    ctx = dpo_context(PAIRS)
+    trainer_of(ctx, policy_of(ctx))
+    assert scored == [sum(len(pair["chosen_ids"]) + len(pair["rejected_ids"]) for pair in PAIRS)]
