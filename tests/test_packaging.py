@@ -19,6 +19,7 @@ NEEDED = {
     "optima_envs/py.typed",
     "optima_train/recipes/quickstart.yaml",
     "optima_train/report_page/page.html",
+    "benchmarks/configs/small.yaml",
     "benchmarks/speed/env_steps.py",
 }
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")

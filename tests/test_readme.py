@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import tree
@@ -32,4 +33,6 @@ def test_links_lead_somewhere():
 
 
 def test_verbs_exist():
-    assert set(re.findall(r"^optima (\w+)", TEXT, re.MULTILINE)) <= set(VERBS)
+    project = tomllib.loads((tree.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = {*VERBS, *project["entry-points"]["optima.commands"]}
+    assert set(re.findall(r"^optima (\w+)", TEXT, re.MULTILINE)) <= known

@@ -13,6 +13,7 @@ WIDTH = 110
 DATA = {
     "tiny": "the embedded model: weights, tokenizer, chat template, model card",
     "recipes": "settings as YAML: the paper's constants, and the small run",
+    "configs": "suites of methods, and comparisons of trainings, as YAML",
     "report_page": "the report's HTML, style and scripts",
 }
 
