@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +98,14 @@ def blocks(rows: Iterable[Row]) -> dict[str, str]:
 def results_page(bench: Bench, rows: Sequence[Row]) -> str:
     """The main table in markdown: a section per environment and block, then what is missing."""
     parts = [f"# {cell_text(bench.name)}\n"]
-    for env, (name, title) in product(dict.fromkeys(row["env"] for row in rows), blocks(rows).items()):
-        here = [row for row in rows if (row["env"], row["block"]) == (env, name)]
-        columns = tuple(name for name in RESULTS if any(row.get(name) is not None for row in here))
-        if not any(row["missing"] for row in here):
-            columns = tuple(name for name in columns if name != "missing")
-        if here:
-            parts.append(f"## {cell_text(env)}\n\n{cell_text(title)}.\n\n{markdown(columns, here)}")
+    for env in dict.fromkeys(row["env"] for row in rows):
+        parts.append(f"## {cell_text(env)}\n")
+        for block, title in blocks(row for row in rows if row["env"] == env).items():
+            here = [row for row in rows if (row["env"], row["block"]) == (env, block)]
+            columns = [name for name in RESULTS if any(row.get(name) is not None for row in here)]
+            if not any(row["missing"] for row in here):
+                columns.remove("missing")
+            parts.append(f"{cell_text(title)}.\n\n{markdown(columns, here)}")
     if bench.summary["not_applicable"]:
         parts.append("## Not applicable\n\n" + markdown(NOT_FOR, bench.summary["not_applicable"]))
     if bench.missing:
