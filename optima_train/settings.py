@@ -158,7 +158,7 @@ class TrainStageConfig(Settings):
     processes: Count = 1
     """Training processes, one per device: more than one runs under ``accelerate launch``."""
     accelerate: str | None = None
-    """A config file of ``accelerate launch`` (FSDP, DeepSpeed, several machines); packaged ones by name."""
+    """A config file of ``accelerate launch`` (FSDP, DeepSpeed); packaged ones by name."""
 
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainStageConfig:
