@@ -49,6 +49,10 @@ def read_completion(data: Any) -> Completion:
         text = ""  # all tokens went into hidden thinking, or none was sampled
     if not isinstance(text, str):
         raise BackendError(f"the server sent a {type(text).__name__} as text")
+    if isinstance(message, dict):
+        # a server decodes a reply as the rest of its prompt, so the space shows that some tokenizers put before a
+        # message's first word; decoding the reply alone, as is done for local models, leaves it out
+        text = text.removeprefix(" ")
     ids = _ids(choice.get("token_ids"))
     prompt_ids = _ids(data.get("prompt_token_ids", choice.get("prompt_token_ids")))
     usage = _usage(data.get("usage"))

@@ -76,6 +76,13 @@ def test_a_chat_with_vllm_gives_ids_too(server, ask):
     assert server.asked()[0]["logprobs"] is True
 
 
+def test_the_space_before_a_replys_first_word_is_left_out(server, ask):
+    server.script = [answer({"choices": [{"message": {"content": " two  words "}}]})]
+    assert ask().text == "two  words "
+    server.script = [answer({"choices": [{"text": " two"}]})]
+    assert ask(Request(prompt_ids=(5,))).text == " two", "text goes on where the prompt ends"
+
+
 @pytest.mark.parametrize(
     "fault",
     [answer({}, 500, AT_ONCE), answer({}, 503, AT_ONCE), answer({}, 429, AT_ONCE), "half"],

@@ -50,15 +50,17 @@ def test_greedy_dialogues_and_likelihoods_are_those_of_transformers(url: str):
         asyncio.run(backend.aclose())
 
 
-def test_a_chat_gives_ids_counts_and_cached_tokens(url: str):
+def test_a_chat_is_that_of_transformers_and_gives_ids_counts_and_cached_tokens(url: str):
     forget(url)
-    backend = make_backend(f"openai:{url}#m")
+    backend, plain = make_backend(f"openai:{url}#m"), make_backend("hf:tiny", device="cpu")
     episodes = played(backend)
     turns = [turn for e in episodes for turn in e.turns]
+    assert [(t.text, t.ids) for t in turns] == [(t.text, t.ids) for e in played(plain) for t in e.turns]
     assert all(t.ids and t.logprobs and t.prompt_ids and t.tokens == len(t.ids) == len(t.logprobs) for t in turns)
     assert sum(t.usage.cached_tokens for t in turns) > 0.3 * sum(t.usage.prompt_tokens for t in turns)
     assert [[t.ids for t in e.turns] for e in played(backend)] == [[t.ids for t in e.turns] for e in episodes]
-    asyncio.run(backend.aclose())
+    for engine in (plain, backend):
+        asyncio.run(engine.aclose())
 
 
 def test_what_the_server_refuses_is_told_apart(url: str):
