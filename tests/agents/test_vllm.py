@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -101,9 +102,11 @@ def test_many_long_seeded_prompts_at_once(engine):
 def test_limits_stops_and_bad_requests(engine):
     full = complete(engine, [Request(prompt_ids=(7,) * (engine.window - 2), sampling=Sampling(1.0, max_tokens=50))])[0]
     assert full.tokens == len(full.ids) <= 2
-    long = complete(engine, [Request(ASKED[0], sampling=Sampling(1.0, max_tokens=40), seed=1)])[0]
+    asked = [Request(said, sampling=Sampling(1.0, max_tokens=40), seed=1) for said in ASKED]
+    long, request = max(zip(complete(engine, asked), asked, strict=True), key=lambda pair: len(pair[0].text))
     mark = long.text[4:6]
-    cut = complete(engine, [Request(ASKED[0], sampling=Sampling(1.0, max_tokens=40, stop=(mark,)), seed=1)])[0]
+    assert len(mark) == 2
+    cut = complete(engine, [replace(request, sampling=Sampling(1.0, max_tokens=40, stop=(mark,)))])[0]
     assert cut.text == long.text[: long.text.find(mark)]
     assert cut.finish == "stop"
     with pytest.raises(ContextOverflow):
