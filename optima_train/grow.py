@@ -91,10 +91,11 @@ def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: 
                         nonlocal rounds
                         log.add(place, tree, made)
                         rounds += 1
-                        ticker.count(made.sampled_tokens, units=int(tree.rounds == config.rounds))
+                        ticker.count(made.sampled_tokens, units=0)
                         failpoint(ctx.step.path, rounds)
 
                     await grower.grow(tree, indices[place], done)
+                    ticker.count(0)
 
             await together(gardener() for _ in range(min(config.concurrency, len(waiting))))
 

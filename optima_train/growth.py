@@ -81,12 +81,14 @@ class Grower:
 
     async def grow(self, tree: Tree, index: int, done: Callable[[Round], None]) -> None:
         """Play the rounds that ``tree``, of the instance at ``index`` of the task, still lacks; ``done`` is called
-        after each. Failed dialogues are part of the tree. Raises EngineDead, and StageError from the reward."""
+        after each. An exhausted tree may end early (``TreeConfig.exhausted``); failed dialogues are part of the tree.
+        Raises EngineDead, and StageError from the reward."""
         try:
             inst = self._scenario.task[index]
         except Exception as err:
             inst = err
-        while tree.rounds < self._config.rounds:
+        stop = self._config.exhausted == "stop"
+        while tree.rounds < self._config.rounds and not (stop and tree.exhausted):
             done(await self.play(tree, inst, f"index-{index}"))
 
     async def play(self, tree: Tree, inst: Instance | Exception, name: str = "") -> Round:

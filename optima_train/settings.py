@@ -80,6 +80,9 @@ class TreeConfig(SamplingConfig):
     """Siblings nearer than this are one node."""
     top: Count = 10
     """Candidates of the highest value, among which a softmax over the values draws."""
+    exhausted: Literal["stop", "again"] = "stop"
+    """Without candidates the root is expanded again. When that brings nothing new: the tree is finished, or the rest
+    of its rounds is spent the same way (reference code)."""
     values: Literal["children", "visits"] = "children"
     """A node's value: the mean of its children's (paper), or of all dialogues through it (reference code)."""
 

@@ -64,13 +64,18 @@ class Node:
 
 
 class Tree:
-    """``nodes`` by id, ``dialogues`` in the order they were played, ``rewards`` by leaf, finished ``rounds``."""
+    """``nodes`` by id, ``dialogues`` in the order they were played, ``rewards`` by leaf, finished ``rounds``.
+
+    ``exhausted``: the last round began at the root again, for want of candidates, and brought no new node.
+    """
 
     def __init__(self) -> None:
         self.nodes = [Node(ROOT, None, Turn("", ""))]
         self.dialogues: list[Played] = []
         self.rewards: dict[int, Breakdown] = {}
         self.rounds = 0
+        self.exhausted = False
+        self._size = 0
 
     def path(self, id: int) -> list[Node]:  # noqa: A002 - a node's own name for it
         """The nodes from below the root down to ``id``."""
@@ -144,7 +149,8 @@ class Tree:
         """Note the end of a round."""
         self.nodes[expanded].expanded = True
         self.dialogues += dialogues
-        self.rounds += 1
+        self.exhausted = self.rounds > 0 and expanded == ROOT and len(self.nodes) == self._size
+        self.rounds, self._size = self.rounds + 1, len(self.nodes)
 
 
 def gap(one: str, two: str, limit: float) -> float:

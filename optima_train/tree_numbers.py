@@ -20,6 +20,7 @@ class TreeTally:
 
     trees: int = 0
     dead: int = 0
+    exhausted: int = 0
     nodes: int = 0
     dialogues: int = 0
     failures: int = 0
@@ -40,6 +41,7 @@ class TreeTally:
 
     def add(self, tree: Tree) -> None:
         self.trees += 1
+        self.exhausted += tree.exhausted
         self.nodes += len(tree.nodes) - 1
         self.cut += sum(node.turn.finish == "length" for node in tree.nodes)
         failed = self.failures
@@ -70,6 +72,7 @@ class TreeTally:
         return {
             "trees": self.trees,
             "trees_failed": self.dead,
+            "trees_exhausted": self.exhausted,
             "nodes": self.nodes,
             "dialogues": self.dialogues,
             "failures": self.failures,

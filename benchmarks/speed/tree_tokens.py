@@ -1,7 +1,8 @@
 """What trees save: tokens sampled for a tree over those of as many independent dialogues on the same instance.
 
 Two teams of the embedded model: as it is (long dialogues), and under a format hint, which speaks as a trained team
-does (a few tokens a turn). The paper's trees: 8 rounds of 3 dialogues, so 24 independent ones beside each.
+does (a few tokens a turn). The paper's trees: 8 rounds of 3 dialogues, so 24 independent ones beside each, also where
+a tree ends early because nothing new is found any more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Spent:
     merged: list[int]
     alone: list[int]
     distinct: list[int]
+    played: list[int]
     again: float
 
     def figures(self, team: str) -> list[Figure]:
@@ -48,6 +50,7 @@ class Spent:
             figure(f"{team}: of a tree's tokens, merged away", sum(self.merged) / sum(self.trees)),
             figure(f"{team}: tokens of a tree", sum(self.trees) / count),
             figure(f"{team}: tokens of its dialogues, sampled independently", sum(self.alone) / count),
+            figure(f"{team}: dialogues played in a tree", sum(self.played) / count),
             figure(f"{team}: different dialogues in a tree", sum(self.distinct) / count),
             figure(f"{team}: rounds begun at the root again, for want of candidates", self.again),
         ]
@@ -70,7 +73,8 @@ async def spent(scenario: Scenario, policy: LLMPolicy, reward: Reward, instances
         [sum(one.merged_tokens for one in rounds) for rounds in made],
         [sum(e.tokens for e in episodes[k * samples : (k + 1) * samples]) for k in range(instances)],
         [len(tree.leaves()) for tree in trees],
-        sum(one.number > 0 and one.expanded == ROOT for rounds in made for one in rounds) / (instances * config.rounds),
+        [len(tree.dialogues) for tree in trees],
+        sum(one.number > 0 and one.expanded == ROOT for rounds in made for one in rounds) / sum(map(len, made)),
     )
 
 

@@ -166,7 +166,7 @@ def test_agents_who_speak_at_once_and_dialogues_that_all_fail_end_the_stage(tmp_
     with pytest.raises(StageError, match=r"one speaker at a time.*use order=alternating"):
         staged(tmp_path / "a", random_model, "env.args={order: simultaneous}")
     with pytest.raises(
-        StageError, match="it001/grow: all 18 dialogues failed; the last one with timeout: no end after"
+        StageError, match="it001/grow: all 12 dialogues failed; the last one with timeout: no end after"
     ):
         staged(tmp_path / "b", random_model, "tree.episode_timeout=1e-9")
 

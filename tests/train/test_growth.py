@@ -83,9 +83,13 @@ def test_siblings_are_never_near_each_other_and_merged_dialogues_go_on_from_the_
 
 def test_an_oracle_gives_one_path_and_full_scores() -> None:
     scenario = world()
-    (tree,) = grow(scenario, Oracle(scenario.task[0].answers[0]), rounds=3)
+    (tree,) = grow(scenario, Oracle(scenario.task[0].answers[0]), rounds=4)
     assert [len(node.children) for node in tree.nodes] == [1] * (len(tree.nodes) - 1) + [0]
-    assert len(tree.dialogues) == 9 and len(tree.leaves()) == 1
+    assert len(tree.leaves()) == 1
+    # the root's second round finds nothing new, so the other two are not played
+    assert tree.exhausted and len(tree.dialogues) == 6
+    (spent,) = grow(scenario, Oracle(scenario.task[0].answers[0]), rounds=4, exhausted="again")
+    assert len(spent.dialogues) == 12 and len(spent.nodes) == len(tree.nodes)
     assert tree.leaves()[0][1].correct
     assert tree.nodes[ROOT].value == pytest.approx(1 - 0.6)
 
@@ -121,7 +125,7 @@ def test_when_all_fail_the_tree_has_no_values_and_grows_to_its_end() -> None:
     def fails(view, seed) -> None:
         raise ValueError("never")
 
-    (tree,) = grow(world(), Flaky(fails), rounds=4)
+    (tree,) = grow(world(), Flaky(fails), rounds=4, exhausted="again")
     assert len(tree.dialogues) == 12 and all(d.error and d.error.kind == "policy" for d in tree.dialogues)
     assert len(tree.nodes) == 1 and tree.nodes[ROOT].value is None
 
