@@ -151,3 +151,10 @@ def test_cells_come_in_the_order_of_the_summary(bench: Path):
     assert labels == [label for label, *_ in METHODS]
     for cell in load(bench).cells:
         assert [e.to_json() for e in cell.episodes()] == [e.to_json() for e in EpisodeLog.read(cell.log)]
+
+
+def test_optima_report_knows_a_suite_by_its_summary(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from optima_train.cli import main
+
+    assert main(["report", str(bench)]) == 0
+    assert (bench / "report.html").is_file() and "report.html" in capsys.readouterr().out
