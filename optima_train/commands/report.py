@@ -1,4 +1,4 @@
-"""Write the report.html of a run, or of a suite of benchmarks, again: results, plots and every dialogue, in one file."""
+"""Write the report.html of a run or a suite of benchmarks again: results, plots and every dialogue, in one file."""
 
 from __future__ import annotations
 
