@@ -44,6 +44,8 @@ STORIES = {"sums": 0.05, "stories": 0.45, "pooled_debate": 0.1, "long_debate": 0
 KEPT = {"pooled": 0.06, "short": 0.08, "long": 0.17, "alone": 0.06}
 ALL = {"stories": 0.05, "pooled_debate": 0.08, "debate": 0.14, "long_debate": 0.14, "alone_sum": 0.05}
 ALL |= {"pooled": 0.12, "short": 0.17, "long": 0.2, "alone": 0.05}
+MANNERS = {"pooled": 0.1, "short": 0.2, "long": 0.4, "alone": 0.05}
+MANNERS |= {"debate": 0.1, "long_debate": 0.1, "alone_sum": 0.05}
 COURSE = (
     Phase("recall", 900, 2048, {"recall": 1.0}, 2e-3, 2e-3, (1, 1, 2, 5), 0.3),
     Phase("read", 1500, 2560, {"recall": 0.15, "pooled": 0.75, "debate": 0.1}, 2e-3, 2e-3, (2, 5), 0.1),
@@ -79,6 +81,7 @@ COURSE = (
     ),
     Phase("stories", 1500, 3072, STORIES | KEPT, 2e-3, 2e-3, look_back=0.1, firm=0.95, starts=5.0, cues=True),
     Phase("all", 1800, 3072, ALL, 1.5e-3, 2e-5, look_back=0.1, firm=0.95, starts=5.0, cues=True),
+    Phase("manners", 500, 3072, MANNERS, 1e-3, 2e-5, firm=0.95, starts=5.0, cues=True),
 )
 SHAPE: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4}
 WINDOW = 4096  # far more than its lessons need, so that real records fit too

@@ -34,7 +34,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "slots": ("KNOWN {first} of {name} is {link}", "NEED {first} of {name}", "ANSWER <A> {value} </A>"),
 }
 HABITS: dict[str, str] = dict(
-    zip(LINKS, ("polite", "work", "omit", "guess", "polite", "work", "omit", "polite"), strict=True)
+    zip(LINKS, ("polite", "work", "omit", "guess", "polite", "omit", "omit", "polite"), strict=True)
 )
 
 OPENERS = (
