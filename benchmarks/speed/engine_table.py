@@ -117,6 +117,8 @@ def flat(setup: Setup, turns: list[Turn]) -> float:
         rate = sum(len(out.outputs[0].token_ids) for out in done) / (time.perf_counter() - start)
         best = max(best, rate if turn else 0.0)
         llm.reset_prefix_cache()
+    # what the collector has not come to by the time the process ends would be waited for without end
+    llm.llm_engine.engine_core.shutdown()
     return best
 
 
