@@ -22,9 +22,8 @@ OVER_GENERATE = 1.5
 def prompts(different: int, vocabulary: int) -> list[tuple[int, ...]]:
     """``BATCH`` prompts, ``different`` of them distinct, siblings side by side."""
     rng = random.Random(different)
-    return [
-        tuple(rng.choices(range(10, vocabulary), k=PROMPT)) for _ in range(different) for _ in range(BATCH // different)
-    ]
+    fresh = [tuple(rng.choices(range(10, vocabulary), k=PROMPT)) for _ in range(different)]
+    return [prompt for prompt in fresh for _ in range(BATCH // different)]
 
 
 def generate(model: Any, asked: list[tuple[int, ...]]) -> tuple[float, list[list[int]]]:

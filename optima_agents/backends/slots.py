@@ -69,10 +69,11 @@ class SlotCache(Cache):
 
     def place(
         self, first: int, starts: list[int], counts: list[int], device: torch.device, dtype: torch.dtype
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Row ``first + i`` gets ``counts[i]`` new tokens at column ``starts[i]``, padded on the left to the longest.
 
-        Returns the additive mask (rows, 1, longest, seen) and the positions (rows, longest).
+        Returns the additive mask (rows, 1, longest, seen) and the positions (rows, longest). The mask is None where all
+        rows begin at once and are equally long: then plain causal attention does, which is quicker.
         """
         longest = max(counts)
         start = torch.tensor(starts, device=device)[:, None]
@@ -81,9 +82,11 @@ class SlotCache(Cache):
         real = positions >= 0
         positions = torch.where(real, positions + start, 0)
         seen = max(s + c for s, c in zip(starts, counts, strict=True))
-        hidden = torch.arange(seen, device=device)[None, None, None, :] > positions[:, None, :, None]
-        # additive: a boolean mask would be turned into one again in every layer
-        mask = torch.zeros(hidden.shape, device=device, dtype=dtype).masked_fill_(hidden, torch.finfo(dtype).min)
+        mask = None
+        if longest == 1 or any(starts) or min(counts) < longest:
+            hidden = torch.arange(seen, device=device)[None, None, None, :] > positions[:, None, :, None]
+            # additive: a boolean mask would be turned into one again in every layer
+            mask = torch.zeros(hidden.shape, device=device, dtype=dtype).masked_fill_(hidden, torch.finfo(dtype).min)
         rows = torch.arange(first, first + len(starts), device=device)[:, None]
         columns = torch.where(real, positions, self.columns - 1)
         for layer in self.slot_layers:
