@@ -64,9 +64,10 @@ def test_a_run_leaves_everything_behind(finished: Path) -> None:
 def test_iteration_0_alone_is_hinted_and_its_training_rows_are_not(finished: Path) -> None:
     formats = load("quickstart").generate.formats
     first = EpisodeLog.read(finished / "it000/generate/episodes.jsonl")
-    assert {episode.info["format"] for episode in first} <= set(formats or ())
+    drawn = {episode.info.get("format", "plain") for episode in first}
+    assert len(drawn) > 1 and drawn <= set(formats or ())
     assert all("format" not in e.info for e in EpisodeLog.read(finished / "it001/generate/episodes.jsonl"))
-    hinted = {tuple(turn.prompt_ids or ()) for episode in first for turn in episode.turns}
+    hinted = {tuple(turn.prompt_ids or ()) for e in first if "format" in e.info for turn in e.turns}
     for row in lines(finished / "it000/rows/rows.jsonl"):
         start = row["completion_mask"].index(1)
         assert tuple(row["input_ids"][:start]) not in hinted
