@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from optima_envs.registry import unknown_name
-from optima_train.config import ConfigError, assignment, check, merge, nested, read
+from optima_train.config import ConfigError, assignment, check, find, merge, nested, read
 from optima_train.settings import Count, Settings, Share, Weight
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -178,7 +178,7 @@ def load_suite(source: str | Path, overrides: Iterable[str] = (), model: str | N
 
     Raises ConfigError.
     """
-    data = read(find(source))
+    data = read(find(source, CONFIGS, "suite"))
     for override in overrides:
         data = overridden(data, *assignment(override))
     return suite_of(data if model is None else with_model(data, model))
@@ -209,18 +209,6 @@ def suite_of(data: Mapping[str, Any]) -> Suite:
     if isinstance(methods, (list, tuple)):
         data = {**data, "methods": [{"name": m} if isinstance(m, str) else m for m in methods]}
     return check(data, Suite)
-
-
-def find(source: str | Path) -> Path:
-    """The file of a suite. Raises ConfigError with the packaged ones."""
-    path = Path(source)
-    packaged = CONFIGS / f"{path.name.removesuffix('.yaml')}.yaml"
-    if path.is_file():
-        return path
-    if len(path.parts) == 1 and packaged.is_file():
-        return packaged
-    known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
-    raise ConfigError(f"no suite {str(source)!r}; packaged suites: {known}")
 
 
 def overridden(data: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:

@@ -98,18 +98,18 @@ def flatten(config: TrainConfig) -> dict[str, Any]:
     return dict(walk(config.model_dump(mode="json"), ""))
 
 
-def find(recipe: str | Path) -> Path:
-    """The file of ``recipe``: a path, or the name of a packaged recipe."""
-    path = Path(recipe)
-    packaged = RECIPES / f"{path.name.removesuffix('.yaml')}.yaml"
+def find(name: str | Path, folder: Path = RECIPES, kind: str = "recipe") -> Path:
+    """The file of ``name``: a path, or one packaged in ``folder``. Raises ConfigError with close matches."""
+    path = Path(name)
+    packaged = folder / f"{path.name.removesuffix('.yaml')}.yaml"
     if path.is_file():
         return path
     if len(path.parts) == 1 and packaged.is_file():
         return packaged
-    known = sorted(file.stem for file in RECIPES.glob("*.yaml"))
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
     near = difflib.get_close_matches(path.stem, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"packaged recipes: {', '.join(known)}"
-    raise ConfigError(f"no recipe {str(recipe)!r}; {hint}")
+    hint = f"did you mean {near[0]}?" if near else f"packaged {kind}s: {', '.join(known)}"
+    raise ConfigError(f"no {kind} {str(name)!r}; {hint}")
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
