@@ -32,6 +32,8 @@ def load_model(
     """A causal language model in eval mode. Raises ValueError for an architecture without plain attention caches."""
     from transformers import AutoModelForCausalLM
 
+    from .attention import NAME
+
     _check(source)
     if adapter is not None and adapters:
         raise ValueError("give either adapter (merged into the weights) or adapters (chosen per request), not both")
@@ -42,6 +44,7 @@ def load_model(
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ["full_attention"])
     if not kinds <= {"full_attention", "sliding_attention"}:
         raise ValueError(f"{source}: layers of kind {', '.join(sorted(kinds))} are not supported; use the vllm backend")
+    model.set_attn_implementation(NAME)  # only now: a model without SDPA support has been refused above
     model = _adapted(model, adapter, adapters).to(device)
     return model.eval().requires_grad_(False)
 

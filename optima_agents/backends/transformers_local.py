@@ -57,7 +57,7 @@ class TransformersBackend(LocalTokens):
         self.adapters = frozenset(adapters or ())
         self.window = window(self.model)
         self._vocabulary: int = self.model.config.get_text_config().vocab_size
-        prefill = 2048 if device == "cpu" else 16_384
+        prefill = 1024 if device == "cpu" else 16_384
         lock = threading.Lock()
         self._decoder = Decoder(
             self.model,
