@@ -66,13 +66,15 @@ def check_model(model: ModelChoice) -> None:
 
 
 def train(model: ModelChoice, out: Path, report: Callable[[Progress], None]) -> None:
-    """Finish the training run of a model that needs one. Raises ConfigError and StageError."""
+    """Finish the training run of a model that needs one; stages that this suite, or one beside it, has already done in
+    the very same way are taken over. Raises ConfigError and StageError."""
     from optima_train.experiment import Experiment
 
     config, directory = config_of(model), run_directory(model, out)
     if config is not None and directory is not None:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        others = sorted(path for path in directory.parent.iterdir() if path != directory)
+        runs = [*out.glob("trained/*"), *out.resolve().parent.glob("*/trained/*")]
+        others = sorted(path for path in runs if path.resolve() != directory.resolve())
         Experiment(config, directory, others).run(progress=report)
 
 

@@ -52,7 +52,10 @@ def adopt(steps: Sequence[Step], config: TrainConfig, directory: Path, donor: Pa
 
 
 def _alike(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig) -> Iterator[Step]:
-    """The leading steps that both runs do in the same way."""
+    """The leading steps that both runs do in the same way; all of them where the settings are equal."""
+    if ours == theirs:
+        yield from steps
+        return
     try:
         others = plan(theirs)
     except (ConfigError, LookupError, ImportError):

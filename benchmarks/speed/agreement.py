@@ -15,7 +15,7 @@ from benchmarks.speed.timing import Figure, arguments, conclude, figure
 from benchmarks.speed.vllm_server import vllm_server
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
 from optima_agents.backends.loading import TINY
-from optima_agents.backends.vllm_engine import CPU
+from optima_agents.backends.vllm_on_cpu import CPU
 from optima_envs.records import Episode, Turn
 
 LIKELIHOOD, NOISE = 1e-3, 1e-2

@@ -14,6 +14,8 @@ from benchmarks.speed.random_model import SIZES, build
 from benchmarks.speed.timing import Figure, arguments, conclude, figure
 
 MINUTES = 8.0
+
+
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--size", choices=SIZES, default="1b", help="parameters (default 1b)")

@@ -186,7 +186,11 @@ class TokenServer(LocalTokens, OpenAIBackend):
     """A server that takes token ids, with the model's tokenizer on this side.
 
     Prompts are rendered here as for local models, so text never becomes a control token. ``logprobs`` needs vLLM.
+    A vLLM server with the token endpoint (``--enable-scale-out``: tokens in, tokens out) is asked there: it then makes
+    neither text nor names of tokens, and no default of its own, such as a top-k, changes the sampling.
     """
+
+    _tokens_path: str | None = None
 
     def __init__(self, address: str, tokenizer: str, **options: Any) -> None:
         from .loading import load_tokenizer, resolve
@@ -214,10 +218,44 @@ class TokenServer(LocalTokens, OpenAIBackend):
             check_room(prompt, window, self.base)
             room = min(request.sampling.max_tokens, window - len(prompt))
             request = replace(request, sampling=replace(request.sampling, max_tokens=room))
-        done = await super()._complete(request)
+        done = await (self._tokens(request) if self._tokens_path else super()._complete(request))
         if done.ids is not None:  # decoded here, as for local models: servers differ in how they treat a first space
             done = replace(done, text=self.chat.decode(done.ids, request.sampling.stop))
         return replace(done, prompt_ids=request.prompt_ids)
+
+    async def _tokens(self, request: Request) -> Completion:
+        sampling = request.sampling
+        params = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": request.seed,
+            "max_tokens": sampling.max_tokens,
+            "stop": list(sampling.stop),
+            "logprobs": 0,  # the sampled token's own
+            "detokenize": bool(sampling.stop),  # only to find the stop strings
+            **self._vllm_options(),
+        }
+        model = request.adapter or (await self._model()).model
+        body = {"model": model, "token_ids": list(request.prompt_ids or ()), "sampling_params": params}
+        return read_completion(await self._post(str(self._tokens_path), body))
+
+    async def _ask_models(self) -> Served:
+        served = await super()._ask_models()
+        path = f"{self.base.rstrip('/').removesuffix('/v1')}/inference/v1/generate"
+        if served.vllm and await self._refuses(path):
+            self._tokens_path = path
+        return served
+
+    async def _refuses(self, path: str) -> bool:
+        """Whether an empty request to ``path`` is found wanting, which only an endpoint that exists can do."""
+        try:
+            await self._post(path, {})
+        except BackendError as err:
+            return "HTTP 422" in str(err) or "HTTP 400" in str(err)
+        except EngineDead as err:  # 404: no such endpoint; 403: switched off; a key that is refused is told later
+            if not any(f"HTTP {status}" in str(err) for status in (401, 403, 404)):
+                raise
+        return False
 
     def _vllm_options(self) -> dict[str, Any]:
         end = self.chat.end_of_turn

@@ -12,6 +12,7 @@ import json
 import os
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,17 +22,14 @@ from .base import BackendError, Completion, EngineDead, Request, Sampling
 from .loading import load_tokenizer, resolve
 from .local_tokens import LocalTokens, check_room
 from .own_loop import OwnLoop
+from .routing import PrefixRouter
 from .vllm_log import EngineLog
+from .vllm_on_cpu import cpu_options
 
 T = TypeVar("T")
 
 ONLY = "adapter"  # the name of the one adapter given as ``adapter``
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the LoRA ranks vLLM has kernels for
-CPU = {
-    "block_size": 32,  # only whole blocks are cached; the default of 128 tokens would leave most of a short prompt out
-    "enable_chunked_prefill": False,  # a seeded request whose prompt is computed in parts kills vLLM's CPU engine
-    "kv_cache_memory_bytes": 1 << 30,
-}
 FINISH: dict[str | None, Finish] = {"stop": "stop", "length": "length"}
 
 
@@ -41,8 +39,10 @@ class VLLMBackend(LocalTokens):
     ``dtype`` defaults to float32 on a CPU and the checkpoint's own elsewhere. ``adapter`` is a LoRA folder that all
     requests use; ``adapters`` maps names to folders, chosen per request. Everything else goes to vLLM's
     ``AsyncEngineArgs`` as it is: ``tensor_parallel_size``, ``data_parallel_size``, ``max_num_seqs``,
-    ``gpu_memory_utilization`` ...; ``CPU`` holds what differs there. Raises ValueError for an argument vLLM refuses,
-    OSError for a model it cannot find, EngineDead when the engine does not start.
+    ``gpu_memory_utilization`` ...; ``vllm_on_cpu`` holds what differs there. With ``data_parallel_size`` above 1,
+    prompts go to the engine that knows their beginning; on a CPU that pays for small models, one engine a core.
+    Raises ValueError for an argument vLLM refuses, OSError for a model it cannot find, EngineDead when the engine
+    does not start.
     """
 
     def __init__(
@@ -80,6 +80,8 @@ class VLLMBackend(LocalTokens):
         self._shut = weakref.finalize(self, _shut, self._engine, self._own, self._log)
         self.window: int = self._engine.model_config.max_model_len
         self._vocabulary: int = self._engine.model_config.get_vocab_size()
+        engines = self._engine.vllm_config.parallel_config.data_parallel_size
+        self._router = PrefixRouter(engines) if engines > 1 else None
 
     async def complete(self, request: Request) -> Completion:
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
@@ -126,17 +128,15 @@ class VLLMBackend(LocalTokens):
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        if current_platform.is_cpu():
-            options = {**CPU, **options}
-            options["dtype"] = options["dtype"] or "float32"
-        options["dtype"] = options["dtype"] or "auto"
-        try:
-            arguments = AsyncEngineArgs(
-                model=source, disable_log_stats=True, logging_config=self._log.config(), **options
-            )
-        except TypeError as err:  # an argument vLLM does not know
-            raise ValueError(f"vLLM: {err}") from None
-        return AsyncLLM.from_engine_args(arguments)
+        with cpu_options(options) if current_platform.is_cpu() else nullcontext(options) as options:
+            options["dtype"] = options["dtype"] or "auto"
+            try:
+                arguments = AsyncEngineArgs(
+                    model=source, disable_log_stats=True, logging_config=self._log.config(), **options
+                )
+            except TypeError as err:  # an argument vLLM does not know
+                raise ValueError(f"vLLM: {err}") from None
+            return AsyncLLM.from_engine_args(arguments)
 
     async def _generate(self, prompt: list[int], params: dict[str, Any], adapter: str | None) -> Any:
         from vllm import SamplingParams
@@ -148,13 +148,20 @@ class VLLMBackend(LocalTokens):
             raise BackendError(f"no adapter {adapter!r} is loaded (loaded: {known})")
         lora = self._adapters.get(adapter) if adapter else None
         name = str(next(self._numbers))
+        rank = None if self._router is None else self._router.enter(prompt)
 
         async def last() -> Any:
             asked = SamplingParams(flat_logprobs=True, output_kind=RequestOutputKind.FINAL_ONLY, **params)
-            stream = self._engine.generate(tokens_input(prompt), asked, name, lora_request=lora)
+            stream = self._engine.generate(
+                tokens_input(prompt), asked, name, lora_request=lora, data_parallel_rank=rank
+            )
             return [done async for done in stream][-1]
 
-        return await self._own.run(self._guard(last()))
+        try:
+            return await self._own.run(self._guard(last()))
+        finally:
+            if self._router is not None and rank is not None:
+                self._router.leave(rank)
 
     async def _guard(self, work: Coroutine[Any, Any, T]) -> T:
         """vLLM's errors as ours: what concerns one request, and what ends the engine."""

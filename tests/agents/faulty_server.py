@@ -29,6 +29,7 @@ class FaultyServer:
     def __init__(self) -> None:
         self.script: list[bytes | str] = [answer(CHAT)]
         self.models: bytes | str = answer({"data": [{"id": "m"}]})
+        self.tokens: bytes | None = answer({"detail": "Not Found"}, 404)  # the token endpoint; None: by the script
         self.seen: list[tuple[str, dict[str, str], Any]] = []
         self.port = 0
         self._over = asyncio.Event()
@@ -39,7 +40,7 @@ class FaultyServer:
 
     def asked(self) -> list[Any]:
         """The bodies of all completion requests."""
-        return [body for path, _, body in self.seen if "completions" in path]
+        return [body for path, _, body in self.seen if "completions" in path or ("generate" in path and body)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -62,6 +63,8 @@ class FaultyServer:
     async def _act(self, path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> bool:
         if path.endswith("/models"):
             act = self.models
+        elif path.endswith("/inference/v1/generate") and self.tokens is not None:
+            act = self.tokens
         else:
             act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if act == "hang":

@@ -274,6 +274,47 @@ class TestTokenServer:
         assert body["max_tokens"] == 99 - len(prompt)
         assert body["stop_token_ids"] == [backend.chat.end_of_turn]
 
+    def test_a_server_with_the_token_endpoint_is_asked_there(self, server, ask, small_model):
+        server.models, server.tokens = VLLM, None
+        backend = TokenServer(server.url, str(small_model))
+        ids = [*backend.encode("a river"), backend.chat.end_of_turn]
+        rows = [{"token_id": token, "logprob": -0.5, "rank": 1} for token in ids]
+        usage = {"prompt_tokens": 3, "completion_tokens": len(ids), "prompt_tokens_details": {"cached_tokens": 2}}
+        choice = {"token_ids": ids, "finish_reason": "stop", "logprobs": {"content": rows}}
+        server.script = [answer({"detail": []}, 422), answer({"choices": [choice], "usage": usage})]
+        sampling = Sampling(0.7, top_p=0.9, max_tokens=500, stop=("END",))
+        request = Request(prompt_ids=(7, 8, 9), sampling=sampling, seed=5)
+
+        async def twice():
+            return [await backend.complete(request) for _ in range(2)][1]
+
+        done = asyncio.run(twice())
+        asyncio.run(backend.aclose())
+        assert (done.text, done.ids, done.logprobs) == ("a river", tuple(ids), (-0.5,) * len(ids))
+        assert (done.prompt_ids, done.usage.cached_tokens, done.finish) == ((7, 8, 9), 2, "stop")
+        assert [path for path, _, body in server.seen if body == {}] == ["/inference/v1/generate"], "looked for once"
+        assert server.asked()[0] == {
+            "model": "m",
+            "token_ids": [7, 8, 9],
+            "sampling_params": {
+                "temperature": 0.7,
+                "top_p": 0.9,
+                "seed": 5,
+                "max_tokens": 37,
+                "stop": ["END"],
+                "logprobs": 0,
+                "detokenize": True,
+                "stop_token_ids": [backend.chat.end_of_turn],
+            },
+        }
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_a_server_without_it_is_asked_for_completions(self, server, ask, small_model, status):
+        server.models, server.tokens = VLLM, answer({"error": {"message": "switched off"}}, status)
+        server.script = [answer({"choices": [{"text": "river", "finish_reason": "stop"}]})]
+        assert ask(Request(prompt_ids=(7,)), backend=TokenServer(server.url, str(small_model))).text == "river"
+        assert server.asked()[0]["prompt"] == [7]
+
     def test_a_prompt_that_fills_the_window_is_refused_here(self, server, ask, small_model):
         server.models = VLLM
         with pytest.raises(ContextOverflow, match="40"):

@@ -1,0 +1,44 @@
+"""What vLLM needs on a CPU: smaller cache blocks, whole prompts, and few processes where there are few cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+CPU = {
+    "block_size": 32,  # only whole blocks are cached; the default of 128 tokens would leave most of a short prompt out
+    "enable_chunked_prefill": False,  # a seeded request whose prompt is computed in parts kills vLLM's CPU engine
+    "kv_cache_memory_bytes": 1 << 30,
+}
+FEW_CORES = 4
+
+
+@contextmanager
+def cpu_options(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """``options`` over the defaults for this machine, to start the engine with while the block runs.
+
+    On few cores the model is computed in the scheduler's own process: a worker apart, and the scheduler that waits for
+    it in a busy loop, take the cores from the model. Options that say otherwise stand, and so does OMP_NUM_THREADS.
+    """
+    options = {**CPU, **options}
+    options["dtype"] = options["dtype"] or "float32"
+    cores = len(os.sched_getaffinity(0))
+    parallel = max(options.get(f"{kind}_parallel_size") or 1 for kind in ("tensor", "pipeline"))
+    if cores > FEW_CORES or parallel > 1 or options.get("distributed_executor_backend") is not None:
+        yield options
+        return
+    from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
+    # the class, not its name: vLLM turns the name into the executor with a worker apart
+    options["distributed_executor_backend"] = UniProcExecutor
+    before = os.environ.get("OMP_NUM_THREADS")
+    # one core is left to the caller, as vLLM itself does; its processes read this when they start
+    threads = max(1, (cores - 1) // (options.get("data_parallel_size") or 1))
+    os.environ["OMP_NUM_THREADS"] = before or str(threads)
+    try:
+        yield options
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
