@@ -27,13 +27,18 @@ SAMPLES = 8
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured: a model folder, vLLM's engine arguments, and how many dialogues."""
+    """What is measured: a model folder, vLLM's engine arguments, and how many dialogues.
+
+    Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. With
+    ``engines`` above 1, rollouts are measured with so many engines, too.
+    """
 
     model: str
     engine: dict[str, Any] = field(default_factory=dict)
     tokenizer: str = ""
     instances: int = 48
-    concurrency: int = 128
+    concurrency: int = 384
+    engines: int = 1
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
@@ -88,9 +93,9 @@ def rollouts(setup: Setup, backend: Any) -> Run:
     return Run(seconds, len(found), order)
 
 
-def in_process(setup: Setup) -> Run:
-    """The best of the rounds in one engine, each from an empty prefix cache, after a warm-up."""
-    backend: Any = make_backend(f"vllm:{setup.model}", **setup.engine)
+def in_process(setup: Setup, engines: int = 1) -> Run:
+    """The best of the rounds, each from an empty prefix cache, after a warm-up."""
+    backend: Any = make_backend(f"vllm:{setup.model}", **setup.engine, data_parallel_size=engines)
     runs = []
     for _ in range(setup.rounds + 1):
         runs.append(rollouts(setup, backend))
@@ -148,7 +153,7 @@ def measure(setup: Setup) -> list[Figure]:
     cached = sum(turn.usage.cached_tokens for turn in run.turns if turn.usage)
     pairs = [(turn.prompt_ids or (), turn.ids or ()) for turn in run.turns]
     blocks, exact = cacheable(pairs, setup.block), cacheable(pairs, 1)
-    return [
+    figures = [
         figure("tokens/s in rollouts", run.tokens_per_second),
         figure("tokens/s of one flat LLM.generate", ceiling),
         figure("rollouts over flat", run.tokens_per_second / ceiling, FLAT),
@@ -159,8 +164,14 @@ def measure(setup: Setup) -> list[Figure]:
         figure("dialogues/s over HTTP", ours),
         figure("dialogues/s of a thread per dialogue over HTTP", theirs),
         figure("in process over threads", run.dialogues_per_second / theirs, IN_PROCESS),
-        figure("over HTTP over threads", ours / theirs, OVER_HTTP),
     ]
+    if setup.engines > 1:
+        several = alone(in_process, setup, setup.engines).dialogues_per_second
+        figures += [
+            figure(f"dialogues/s in process, {setup.engines} engines", several),
+            figure(f"in process over threads, {setup.engines} engines", several / theirs, IN_PROCESS),
+        ]
+    return [*figures, figure("over HTTP over threads", ours / theirs, OVER_HTTP)]
 
 
 def alone(work: Callable[..., Any], *args: Any) -> Any:

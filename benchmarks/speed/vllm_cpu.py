@@ -8,17 +8,19 @@ from optima_agents.backends.loading import TINY
 from optima_agents.backends.vllm_on_cpu import CPU
 
 # as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
-ENGINE = {"dtype": "float32", **CPU}
+ENGINE = {"dtype": "float32", **CPU, "max_num_seqs": 256}
 
 
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--instances", type=int, default=48, help="questions, 8 dialogues each (default 48)")
     parser.add_argument("--rounds", type=int, default=2, help="rounds after the warm-up; the best counts (default 2)")
+    parser.add_argument("--engines", type=int, default=2, help="rollouts with so many engines as well (default 2)")
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
     engine = {**ENGINE, "enforce_eager": args.eager}
-    return conclude(measure(Setup(str(TINY), engine, instances=args.instances, rounds=args.rounds)), args.json)
+    setup = Setup(str(TINY), engine, instances=args.instances, rounds=args.rounds, engines=args.engines)
+    return conclude(measure(setup), args.json)
 
 
 if __name__ == "__main__":

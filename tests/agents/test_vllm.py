@@ -163,3 +163,35 @@ def test_what_cannot_start_says_why(tmp_path):
         make_backend("vllm:tiny", adapter=tmp_path, adapters={"a": tmp_path})
     with pytest.raises(FileNotFoundError):
         make_backend("vllm:./nowhere")
+
+
+def test_two_engines_give_what_one_gives_and_siblings_share_a_cache(engine):
+    asked = [Request(said, sampling=GREEDY) for said in ASKED for _ in range(4)]
+    alone = complete(engine, asked)
+    both = make_backend("vllm:tiny", enforce_eager=True, data_parallel_size=2, kv_cache_memory_bytes=1 << 28)
+    try:
+        together = complete(both, asked)
+        assert [d.ids for d in together] == [d.ids for d in alone]
+        again = complete(both, asked)
+        blocks = [len(d.prompt_ids) // 32 * 32 for d in again]
+        assert [d.usage.cached_tokens for d in again] == blocks, "each prompt went where it had been before"
+    finally:
+        asyncio.run(both.aclose())
+
+
+def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch):
+    from optima_agents.backends.vllm_on_cpu import cpu_options
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    with cpu_options({"dtype": None, "block_size": 64}) as options:
+        assert os.environ["OMP_NUM_THREADS"] == "2"
+        assert options["distributed_executor_backend"].__name__ == "UniProcExecutor"
+        assert (options["dtype"], options["block_size"]) == ("float32", 64)
+    assert "OMP_NUM_THREADS" not in os.environ
+    for given in ({"distributed_executor_backend": "mp"}, {"tensor_parallel_size": 2}):
+        with cpu_options({"dtype": None, **given}) as options:
+            assert options.get("distributed_executor_backend") in ("mp", None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
+    with cpu_options({"dtype": None}) as options:
+        assert "distributed_executor_backend" not in options

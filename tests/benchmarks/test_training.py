@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.models import train
+from benchmarks.suite import ModelChoice
 from benchmarks.training import Comparison, main, planned
 from benchmarks.training_table import Targets, judge, summarise, write_tables
-from optima_train.config import ConfigError, check, read
+from optima_train.config import ConfigError, check, load, read
 from optima_train.intervals import bootstrap
+from optima_train.methods import plan
+from optima_train.reuse import _alike
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
 SMALL = """env.max_turns=2 generate.instances=2 generate.samples=2 generate.max_tokens=8 select.threshold=-5
@@ -66,6 +70,27 @@ def test_runs_share_what_they_do_alike_and_go_on(tmp_path: Path):
     before = {path: path.stat().st_mtime_ns for path in out.rglob("DONE.json")}
     assert main([str(file), "--out", str(out)]) == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("DONE.json")} == before, "all was done already"
+
+
+@pytest.mark.slow
+def test_a_suite_takes_over_what_a_suite_beside_it_has_trained(tmp_path: Path):
+    training = {"recipe": "twohop-isft", "overrides": (*SMALL, "iterations=1")}
+    model = ModelChoice.model_validate({"label": "isft", "train": training})
+    for suite in ("first", "second"):
+        (tmp_path / suite).mkdir()
+        train(model, tmp_path / suite, lambda step: None)
+    done = {suite: sorted((tmp_path / suite).glob("trained/*/*/*/DONE.json")) for suite in ("first", "second")}
+    assert len(done["first"]) == len(done["second"]) == 7
+    assert not any("copied_from" in json.loads(marker.read_text()) for marker in done["first"])
+    assert all("copied_from" in json.loads(marker.read_text()) for marker in done["second"])
+
+
+@pytest.mark.parametrize("recipe", ["twohop-isft", "twohop-idpo", "twohop-isft-dpo"])
+def test_runs_of_equal_settings_are_alike_to_the_end(recipe: str):
+    config = load(recipe)
+    steps = plan(config)
+    assert list(_alike(steps, config, load(recipe))) == steps
+    assert 0 < len(list(_alike(steps, config, load(recipe, ["train.epochs=7"])))) < len(steps)
 
 
 def write_run(directory: Path, evaluations: list[list[tuple[float, int]]], planned: int) -> None:
