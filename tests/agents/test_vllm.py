@@ -71,6 +71,20 @@ def test_greedy_text_ids_and_logprobs_equal_those_of_transformers(engine, plain)
     assert [d.ids for d in ours[::2]] != [d.ids for d in ours[1::2]], "the adapter does something"
 
 
+def test_two_engines_give_what_one_gives_and_siblings_share_a_cache(engine):
+    asked = [Request(said, sampling=GREEDY) for said in ASKED for _ in range(4)]
+    alone = complete(engine, asked)
+    both = make_backend("vllm:tiny", enforce_eager=True, data_parallel_size=2, kv_cache_memory_bytes=1 << 28)
+    try:
+        together = complete(both, asked)
+        assert [d.ids for d in together] == [d.ids for d in alone]
+        again = complete(both, asked)
+        blocks = [len(d.prompt_ids) // 32 * 32 for d in again]
+        assert [d.usage.cached_tokens for d in again] == blocks, "each prompt went where it had been before"
+    finally:
+        asyncio.run(both.aclose())
+
+
 def test_likelihood_equals_that_of_transformers_and_of_sampling(engine, plain):
     assert isinstance(engine, Likelihood)
     assert isinstance(engine, Tokens)
@@ -163,20 +177,6 @@ def test_what_cannot_start_says_why(tmp_path):
         make_backend("vllm:tiny", adapter=tmp_path, adapters={"a": tmp_path})
     with pytest.raises(FileNotFoundError):
         make_backend("vllm:./nowhere")
-
-
-def test_two_engines_give_what_one_gives_and_siblings_share_a_cache(engine):
-    asked = [Request(said, sampling=GREEDY) for said in ASKED for _ in range(4)]
-    alone = complete(engine, asked)
-    both = make_backend("vllm:tiny", enforce_eager=True, data_parallel_size=2, kv_cache_memory_bytes=1 << 28)
-    try:
-        together = complete(both, asked)
-        assert [d.ids for d in together] == [d.ids for d in alone]
-        again = complete(both, asked)
-        blocks = [len(d.prompt_ids) // 32 * 32 for d in again]
-        assert [d.usage.cached_tokens for d in again] == blocks, "each prompt went where it had been before"
-    finally:
-        asyncio.run(both.aclose())
 
 
 def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch):
