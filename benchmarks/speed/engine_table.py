@@ -37,7 +37,7 @@ class Setup:
     engine: dict[str, Any] = field(default_factory=dict)
     tokenizer: str = ""
     instances: int = 48
-    concurrency: int = 384
+    concurrency: int = 128
     engines: int = 1
     max_tokens: int = 64
     max_turns: int = 10

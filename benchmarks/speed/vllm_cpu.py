@@ -15,11 +15,19 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--instances", type=int, default=48, help="questions, 8 dialogues each (default 48)")
     parser.add_argument("--rounds", type=int, default=2, help="rounds after the warm-up; the best counts (default 2)")
+    parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
     parser.add_argument("--engines", type=int, default=2, help="rollouts with so many engines as well (default 2)")
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
     engine = {**ENGINE, "enforce_eager": args.eager}
-    setup = Setup(str(TINY), engine, instances=args.instances, rounds=args.rounds, engines=args.engines)
+    setup = Setup(
+        str(TINY),
+        engine,
+        instances=args.instances,
+        concurrency=args.concurrency,
+        rounds=args.rounds,
+        engines=args.engines,
+    )
     return conclude(measure(setup), args.json)
 
 
