@@ -73,8 +73,8 @@ def train(model: ModelChoice, out: Path, report: Callable[[Progress], None]) -> 
     config, directory = config_of(model), run_directory(model, out)
     if config is not None and directory is not None:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        runs = [*out.glob("trained/*"), *out.resolve().parent.glob("*/trained/*")]
-        others = sorted(path for path in runs if path.resolve() != directory.resolve())
+        runs = out.resolve().parent.glob("*/trained/*")  # this suite's own among them
+        others = sorted(path for path in runs if path != directory.resolve())
         Experiment(config, directory, others).run(progress=report)
 
 

@@ -163,6 +163,7 @@ def measure(setup: Setup) -> list[Figure]:
         figure("dialogues/s in process", run.dialogues_per_second),
         figure("dialogues/s over HTTP", ours),
         figure("dialogues/s of a thread per dialogue over HTTP", theirs),
+        figure("flat over threads", ceiling / (theirs * run.tokens_per_second / run.dialogues_per_second)),
         figure("in process over threads", run.dialogues_per_second / theirs, IN_PROCESS),
     ]
     if setup.engines > 1:

@@ -88,7 +88,7 @@ def measure(model: str, name: str, rounds: int, device: str | None) -> list[Figu
         asked = prompts(different, plain.config.vocab_size)
         rates, equal = [], 1.0
         for turn in range(rounds + 1):
-            theirs, wanted = generate(plain.eval(), asked)
+            theirs, wanted = generate(plain, asked)
             ours, made = backend_run(backend, asked)
             if turn:  # the first round warms up
                 rates.append((ours, theirs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .base import BackendError, ContextOverflow, Message, Request
 
@@ -41,6 +41,22 @@ class LocalTokens:
         if vocabulary is not None and (not ids or min(ids) < 0 or max(ids) >= vocabulary):
             raise BackendError(f"prompt_ids must be a non-empty list of ids below {vocabulary}")
         return ids
+
+
+def vllm_sampling(request: Request, max_tokens: int, stop_ids: Sequence[int]) -> dict[str, Any]:
+    """The request's sampling as fields of vLLM's SamplingParams: token ids and their log-probabilities are wanted,
+    text is made only to find the stop strings."""
+    sampling = request.sampling
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": request.seed if sampling.temperature > 0 else None,
+        "max_tokens": max_tokens,
+        "stop": list(sampling.stop),
+        "stop_token_ids": list(stop_ids),
+        "logprobs": 0,  # the sampled token's own
+        "detokenize": bool(sampling.stop),
+    }
 
 
 def check_room(ids: Sequence[int], window: int, of: str) -> None:

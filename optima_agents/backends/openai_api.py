@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
 from .base import BackendError, Completion, ContextOverflow, EngineDead, Request
-from .local_tokens import LocalTokens, check_room
+from .local_tokens import LocalTokens, check_room, vllm_sampling
 from .openai_reading import Served, read_completion, read_models, read_prompt_logprobs
 from .own_loop import OwnLoop
 
@@ -113,7 +113,7 @@ class OpenAIBackend:
         try:
             listed = await self._call("GET", "/models", None)
         except EngineDead as err:
-            if not self.model or "HTTP 404" not in str(err):
+            if not self.model or not self._was(err, 404):
                 raise
             listed = None  # a proxy that offers completions only
         return read_models(listed, self.model, self.base)
@@ -175,6 +175,10 @@ class OpenAIBackend:
             return EngineDead(text)
         return BackendError(f"{text}, {self._tries()}" if status in (408, 409, 429) or status >= 500 else text)
 
+    def _was(self, err: Exception, *statuses: int) -> bool:
+        """Whether ``_refusal`` made ``err`` of one of these statuses; what else the server wrote does not count."""
+        return any(str(err).startswith(f"{self.base}: HTTP {status}: ") for status in statuses)
+
     def _tries(self) -> str:
         return f"tried {self.retries + 1} times"
 
@@ -224,17 +228,8 @@ class TokenServer(LocalTokens, OpenAIBackend):
         return replace(done, prompt_ids=request.prompt_ids)
 
     async def _tokens(self, request: Request) -> Completion:
-        sampling = request.sampling
-        params = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": request.seed,
-            "max_tokens": sampling.max_tokens,
-            "stop": list(sampling.stop),
-            "logprobs": 0,  # the sampled token's own
-            "detokenize": bool(sampling.stop),  # only to find the stop strings
-            **self._vllm_options(),
-        }
+        end = self.chat.end_of_turn
+        params = vllm_sampling(request, request.sampling.max_tokens, [] if end is None else [end])
         model = request.adapter or (await self._model()).model
         body = {"model": model, "token_ids": list(request.prompt_ids or ()), "sampling_params": params}
         return read_completion(await self._post(str(self._tokens_path), body))
@@ -251,9 +246,9 @@ class TokenServer(LocalTokens, OpenAIBackend):
         try:
             await self._post(path, {})
         except BackendError as err:
-            return "HTTP 422" in str(err) or "HTTP 400" in str(err)
+            return self._was(err, 400, 422)
         except EngineDead as err:  # 404: no such endpoint; 403: switched off; a key that is refused is told later
-            if not any(f"HTTP {status}" in str(err) for status in (401, 403, 404)):
+            if not self._was(err, 401, 403, 404):
                 raise
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 BLOCK = 32
 REMEMBERED = 65_536  # blocks: about two million prompt tokens
@@ -20,6 +21,15 @@ class PrefixRouter:
     def __init__(self, engines: int) -> None:
         self._load = [0] * engines
         self._home: OrderedDict[int, int] = OrderedDict()  # hash of a prompt's first blocks -> engine
+
+    @contextmanager
+    def place(self, ids: Sequence[int]) -> Iterator[int]:
+        """The number of the engine for this prompt, which has it to do while the block runs."""
+        rank = self.enter(ids)
+        try:
+            yield rank
+        finally:
+            self.leave(rank)
 
     def enter(self, ids: Sequence[int]) -> int:
         """The number of the engine for this prompt; call ``leave`` with it when the request is over."""

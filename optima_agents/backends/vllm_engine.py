@@ -20,7 +20,7 @@ from optima_envs.records import Finish, Usage
 
 from .base import BackendError, Completion, EngineDead, Request, Sampling
 from .loading import load_tokenizer, resolve
-from .local_tokens import LocalTokens, check_room
+from .local_tokens import LocalTokens, check_room, vllm_sampling
 from .own_loop import OwnLoop
 from .routing import PrefixRouter
 from .vllm_log import EngineLog
@@ -87,16 +87,7 @@ class VLLMBackend(LocalTokens):
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
         prompt, sampling = self.prompt(request, self._vocabulary), request.sampling
         check_room(prompt, self.window, self.name)
-        params = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": request.seed if sampling.temperature > 0 else None,
-            "max_tokens": min(sampling.max_tokens, self.window - len(prompt)),
-            "stop": list(sampling.stop),
-            "stop_token_ids": self._stop_ids,
-            "logprobs": 0,  # the sampled token's own
-            "detokenize": bool(sampling.stop),  # only to find the stop strings
-        }
+        params = vllm_sampling(request, min(sampling.max_tokens, self.window - len(prompt)), self._stop_ids)
         done = await self._generate(prompt, params, request.adapter or self._only)
         return self._completion(prompt, sampling, done)
 
@@ -148,20 +139,16 @@ class VLLMBackend(LocalTokens):
             raise BackendError(f"no adapter {adapter!r} is loaded (loaded: {known})")
         lora = self._adapters.get(adapter) if adapter else None
         name = str(next(self._numbers))
-        rank = None if self._router is None else self._router.enter(prompt)
 
-        async def last() -> Any:
+        async def last() -> Any:  # runs in the engine's own loop, so the router needs no lock
             asked = SamplingParams(flat_logprobs=True, output_kind=RequestOutputKind.FINAL_ONLY, **params)
-            stream = self._engine.generate(
-                tokens_input(prompt), asked, name, lora_request=lora, data_parallel_rank=rank
-            )
-            return [done async for done in stream][-1]
+            with self._router.place(prompt) if self._router else nullcontext() as rank:
+                stream = self._engine.generate(
+                    tokens_input(prompt), asked, name, lora_request=lora, data_parallel_rank=rank
+                )
+                return [done async for done in stream][-1]
 
-        try:
-            return await self._own.run(self._guard(last()))
-        finally:
-            if self._router is not None and rank is not None:
-                self._router.leave(rank)
+        return await self._own.run(self._guard(last()))
 
     async def _guard(self, work: Coroutine[Any, Any, T]) -> T:
         """vLLM's errors as ours: what concerns one request, and what ends the engine."""

@@ -36,7 +36,7 @@ def cpu_options(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     before = os.environ.get("OMP_NUM_THREADS")
     # one core is left to the caller, as vLLM itself does; its processes read this when they start
     threads = max(1, (cores - 1) // (options.get("data_parallel_size") or 1))
-    os.environ["OMP_NUM_THREADS"] = before or str(threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         yield options
     finally:
