@@ -79,7 +79,8 @@ class Plan:
         """The decoding of a method: the suite's, but for what the method says itself."""
         from optima_agents import Sampling
 
-        return Sampling(**(self.suite.sampling.model_dump() | method.sampling.model_dump(exclude_none=True)))
+        own = method.sampling.model_dump(exclude_none=True)
+        return Sampling(**(self.suite.sampling.model_dump() | own), logprobs=False)
 
 
 def baseline(method: MethodChoice) -> Baseline:

@@ -16,7 +16,7 @@ from .llm import LLMPolicy
 from .making import BACKENDS, make_backend, make_policy
 from .policy import Policy
 
-SAMPLING = ("temperature", "top_p", "max_tokens", "stop")
+SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
 
 
 class Seat(BaseModel):
@@ -35,6 +35,8 @@ class Seat(BaseModel):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=256, ge=1)
     stop: tuple[str, ...] = ()
+    logprobs: bool = True
+    """Keep the sampled tokens' log-probabilities; an engine and a server are quicker without."""
 
 
 class TeamSpec(Seat):

@@ -39,7 +39,8 @@ class Evaluate:
         # every model of a run meets the same instances in the same order
         jobs = [Job(index, 0, ctx.config.seed) for index in range(min(config.instances, len(scenario.task)))]
         ctx.engines.keep_only(ctx.policy)
-        policy = LLMPolicy(ctx.engines.backend(ctx.policy), Sampling(0.0, config.top_p, config.max_tokens))
+        sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
+        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
         started = time.monotonic()
         tally = play(ctx, scenario, jobs, lambda job: policy, config)
         seconds = time.monotonic() - started

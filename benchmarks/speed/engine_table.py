@@ -30,7 +30,9 @@ class Setup:
     """What is measured: a model folder, vLLM's engine arguments, and how many dialogues.
 
     Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. With
-    ``engines`` above 1, rollouts are measured with so many engines, too.
+    ``engines`` above 1, all is measured with so many engines, too; a server then gets the options ``several`` and
+    the environment ``threads``. Without ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the
+    threads never do.
     """
 
     model: str
@@ -39,6 +41,9 @@ class Setup:
     instances: int = 48
     concurrency: int = 128
     engines: int = 1
+    several: dict[str, Any] = field(default_factory=dict)
+    threads: dict[str, str] = field(default_factory=dict)
+    logprobs: bool = False
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
@@ -46,7 +51,7 @@ class Setup:
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(0.7, max_tokens=self.max_tokens)
+        return Sampling(0.7, max_tokens=self.max_tokens, logprobs=self.logprobs)
 
     @property
     def plan(self) -> list[tuple[int, int]]:
@@ -105,14 +110,15 @@ def in_process(setup: Setup, engines: int = 1) -> Run:
 
 
 def flat(setup: Setup, turns: list[Turn]) -> float:
-    """Tokens per second of one ``LLM.generate`` over the same prompts, lengths, seeds and log-probabilities."""
+    """Tokens per second of one ``LLM.generate`` over the same prompts, with the same lengths and ways of sampling."""
     from vllm import LLM, SamplingParams
 
     llm = LLM(setup.model, disable_log_stats=True, **setup.engine)
     prompts: Any = [{"prompt_token_ids": list(turn.prompt_ids or ())} for turn in turns]
+    logprobs = 0 if setup.logprobs else None
     params = [
-        SamplingParams(temperature=0.7, max_tokens=turn.tokens, ignore_eos=True, seed=n, logprobs=0, flat_logprobs=True,
-                       detokenize=False)
+        SamplingParams(temperature=0.7, max_tokens=turn.tokens, ignore_eos=True, seed=n, logprobs=logprobs,
+                       flat_logprobs=True, detokenize=False)
         for n, turn in enumerate(turns)
     ]  # fmt: skip
     best = 0.0
@@ -127,14 +133,17 @@ def flat(setup: Setup, turns: list[Turn]) -> float:
     return best
 
 
-def over_http(setup: Setup) -> tuple[float, float]:
+def over_http(setup: Setup, engines: int = 1) -> tuple[float, float]:
     """Dialogues per second of our client and of a thread per dialogue, in turn on the same server."""
     from benchmarks.speed.thread_client import dialogues_per_second
     from benchmarks.speed.vllm_server import forget, vllm_server
 
     ours, theirs = [], []
-    with vllm_server(setup.model, setup.engine) as url:
-        backend = make_backend(f"openai:{url}#m", tokenizer=setup.tokenizer or setup.model)
+    options, env = setup.engine, {}
+    if engines > 1:
+        options, env = {**options, **setup.several, "data_parallel_size": engines}, setup.threads
+    with vllm_server(setup.model, options, env) as url:
+        backend = make_backend(f"openai:{url}#m", tokenizer=setup.tokenizer or setup.model, engines=engines)
         for _ in range(setup.rounds + 1):
             forget(url)
             ours.append(rollouts(setup, backend).dialogues_per_second)
@@ -166,13 +175,20 @@ def measure(setup: Setup) -> list[Figure]:
         figure("flat over threads", ceiling / (theirs * run.tokens_per_second / run.dialogues_per_second)),
         figure("in process over threads", run.dialogues_per_second / theirs, IN_PROCESS),
     ]
+    figures.append(figure("over HTTP over threads", ours / theirs, OVER_HTTP))
     if setup.engines > 1:
+        more = f"{setup.engines} engines"
         several = alone(in_process, setup, setup.engines).dialogues_per_second
+        mine, threads = alone(over_http, setup, setup.engines)
         figures += [
-            figure(f"dialogues/s in process, {setup.engines} engines", several),
-            figure(f"in process over threads, {setup.engines} engines", several / theirs, IN_PROCESS),
+            figure(f"dialogues/s in process, {more}", several),
+            figure(f"in process with {more} over threads at a server of one", several / theirs, IN_PROCESS),
+            figure(f"dialogues/s over HTTP, {more}", mine),
+            figure(f"dialogues/s of a thread per dialogue over HTTP, {more}", threads),
+            figure(f"in process over threads, {more} each", several / threads),
+            figure(f"over HTTP over threads, {more} each", mine / threads, OVER_HTTP),
         ]
-    return [*figures, figure("over HTTP over threads", ours / theirs, OVER_HTTP)]
+    return figures
 
 
 def alone(work: Callable[..., Any], *args: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.speed.engine_table import Setup, measure
 from benchmarks.speed.timing import arguments, conclude
 from optima_agents.backends.loading import TINY
-from optima_agents.backends.vllm_on_cpu import CPU
+from optima_agents.backends.vllm_on_cpu import CPU, ONE_PROCESS
 
 # as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
 ENGINE = {"dtype": "float32", **CPU, "max_num_seqs": 256}
@@ -16,7 +16,8 @@ def main() -> int:
     parser.add_argument("--instances", type=int, default=48, help="questions, 8 dialogues each (default 48)")
     parser.add_argument("--rounds", type=int, default=2, help="rounds after the warm-up; the best counts (default 2)")
     parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
-    parser.add_argument("--engines", type=int, default=2, help="rollouts with so many engines as well (default 2)")
+    parser.add_argument("--engines", type=int, default=2, help="all with so many engines as well (default 2)")
+    parser.add_argument("--logprobs", action="store_true", help="ask for the sampled tokens' log-probabilities, too")
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
     engine = {**ENGINE, "enforce_eager": args.eager}
@@ -27,6 +28,9 @@ def main() -> int:
         concurrency=args.concurrency,
         rounds=args.rounds,
         engines=args.engines,
+        several={"distributed_executor_backend": ONE_PROCESS},
+        threads={"OMP_NUM_THREADS": "1"},
+        logprobs=args.logprobs,
     )
     return conclude(measure(setup), args.json)
 

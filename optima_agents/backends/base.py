@@ -13,12 +13,16 @@ Message = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample. ``temperature=0`` is greedy; ``max_tokens`` counts the end-of-turn token too."""
+    """How to sample. ``temperature=0`` is greedy; ``max_tokens`` counts the end-of-turn token too.
+
+    ``logprobs=False`` leaves out the sampled tokens' log-probabilities, which cost an engine and a server time.
+    """
 
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
+    logprobs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,8 @@ class Decoder:
     def _completion(self, row: Row, text: str, finish: Finish) -> Completion:
         ids = tuple(row.ids[row.prompt :])
         usage = Usage(row.prompt, len(ids), row.cached)
-        return Completion(text, len(ids), tuple(row.ids[: row.prompt]), ids, tuple(row.logprobs), finish, usage)
+        logprobs = tuple(row.logprobs) if row.sampling.logprobs else None
+        return Completion(text, len(ids), tuple(row.ids[: row.prompt]), ids, logprobs, finish, usage)
 
     def _leave(self, finished: list[int]) -> None:
         """Free the slots of finished rows; the last rows move into the gaps, so the active ones stay neighbours."""

@@ -44,8 +44,8 @@ class LocalTokens:
 
 
 def vllm_sampling(request: Request, max_tokens: int, stop_ids: Sequence[int]) -> dict[str, Any]:
-    """The request's sampling as fields of vLLM's SamplingParams: token ids and their log-probabilities are wanted,
-    text is made only to find the stop strings."""
+    """The request's sampling as fields of vLLM's SamplingParams: token ids are wanted, text is made only to find the
+    stop strings."""
     sampling = request.sampling
     return {
         "temperature": sampling.temperature,
@@ -54,7 +54,7 @@ def vllm_sampling(request: Request, max_tokens: int, stop_ids: Sequence[int]) ->
         "max_tokens": max_tokens,
         "stop": list(sampling.stop),
         "stop_token_ids": list(stop_ids),
-        "logprobs": 0,  # the sampled token's own
+        "logprobs": 0 if sampling.logprobs else None,  # 0: the sampled token's own
         "detokenize": bool(sampling.stop),
     }
 

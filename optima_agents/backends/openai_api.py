@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
@@ -18,7 +19,9 @@ from .base import BackendError, Completion, ContextOverflow, EngineDead, Request
 from .local_tokens import LocalTokens, check_room, vllm_sampling
 from .openai_reading import Served, read_completion, read_models, read_prompt_logprobs
 from .own_loop import OwnLoop
+from .routing import PrefixRouter
 
+NO_HEADERS: Mapping[str, str] = {}
 OVERFLOW = re.compile(r"context.?(length|window)|max_model_len|maximum model length|too many tokens", re.IGNORECASE)
 
 
@@ -89,7 +92,9 @@ class OpenAIBackend:
             body["stop"] = list(sampling.stop)
         chat = request.prompt_ids is None
         if served.vllm:
-            body |= {"return_token_ids": True, "logprobs": True if chat else 0, **self._vllm_options()}
+            body |= {"return_token_ids": True, **self._vllm_options()}
+            if sampling.logprobs:
+                body["logprobs"] = True if chat else 0
         if chat:
             body["messages"] = [dict(message) for message in request.messages]
             return read_completion(await self._post("/chat/completions", body))
@@ -118,10 +123,12 @@ class OpenAIBackend:
             listed = None  # a proxy that offers completions only
         return read_models(listed, self.model, self.base)
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        return await self._call("POST", path, body)
+    async def _post(self, path: str, body: dict[str, Any], headers: Mapping[str, str] = NO_HEADERS) -> Any:
+        return await self._call("POST", path, body, headers)
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Any:
         """The JSON of the answer (a str if it is none). The chain of causes is cut: it holds the request's headers."""
         import openai
 
@@ -130,7 +137,7 @@ class OpenAIBackend:
                 client = self._opened()
                 if method == "GET":
                     return await client.get(path, cast_to=object)
-                return await client.post(path, cast_to=object, body=body)
+                return await client.post(path, cast_to=object, body=body, options={"headers": headers})
         except openai.APIStatusError as err:
             raise self._refusal(err) from None
         except openai.APIConnectionError as err:
@@ -191,17 +198,20 @@ class TokenServer(LocalTokens, OpenAIBackend):
 
     Prompts are rendered here as for local models, so text never becomes a control token. ``logprobs`` needs vLLM.
     A vLLM server with the token endpoint (``--enable-scale-out``: tokens in, tokens out) is asked there: it then makes
-    neither text nor names of tokens, and no default of its own, such as a top-k, changes the sampling.
+    neither text nor names of tokens, and no default of its own, such as a top-k, changes the sampling. ``engines`` is
+    that server's ``--data-parallel-size``: prompts then go to the engine that knows their beginning, while the server
+    itself goes by load.
     """
 
     _tokens_path: str | None = None
 
-    def __init__(self, address: str, tokenizer: str, **options: Any) -> None:
+    def __init__(self, address: str, tokenizer: str, *, engines: int = 1, **options: Any) -> None:
         from .loading import load_tokenizer, resolve
         from .templates import ChatTokenizer
 
         super().__init__(address, **options)
         self.chat = ChatTokenizer(load_tokenizer(resolve(tokenizer)))
+        self._router = PrefixRouter(engines) if engines > 1 else None
 
     async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
         """Log-probability (nats) of each completion token after the prompt. Raises BackendError if the server is not
@@ -231,8 +241,11 @@ class TokenServer(LocalTokens, OpenAIBackend):
         end = self.chat.end_of_turn
         params = vllm_sampling(request, request.sampling.max_tokens, [] if end is None else [end])
         model = request.adapter or (await self._model()).model
-        body = {"model": model, "token_ids": list(request.prompt_ids or ()), "sampling_params": params}
-        return read_completion(await self._post(str(self._tokens_path), body))
+        ids = list(request.prompt_ids or ())
+        body = {"model": model, "token_ids": ids, "sampling_params": params}
+        with self._router.place(ids) if self._router else nullcontext() as rank:
+            headers = {} if rank is None else {"X-data-parallel-rank": str(rank)}
+            return read_completion(await self._post(str(self._tokens_path), body, headers))
 
     async def _ask_models(self) -> Served:
         served = await super()._ask_models()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .base import Message
+from .pieces import Pieces
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class ChatTokenizer:
         self.tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
         self.control = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
+        self._pieces = Pieces(tokenizer)
         self._expected: dict[tuple[str, ...], list[int]] = {}
         self._system = self._keeps_system()
         self._neighbours = self._renders([_user(CLEAN), _user(CLEAN)])
@@ -65,8 +67,8 @@ class ChatTokenizer:
         roles = tuple(message["role"] for message in messages)
         if roles not in self._expected:
             clean = [{"role": role, "content": CLEAN} for role in roles]
-            self._expected[roles] = self._controls(self._parse(self._text(clean)))
-        ids = self._parse(self._text(messages))
+            self._expected[roles] = self._controls(self._pieces.ids(self._text(clean)))
+        ids = self._pieces.ids(self._text(messages))
         if self._controls(ids) == self._expected[roles]:
             return ids
         return self._apart(messages)
@@ -132,9 +134,6 @@ class ChatTokenizer:
         except TemplateError as err:
             roles = ", ".join(message["role"] for message in messages)
             raise ValueError(f"the chat template refuses the roles {roles}: {err}") from None
-
-    def _parse(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _controls(self, ids: Sequence[int]) -> list[int]:
         return [i for i in ids if i in self.control]

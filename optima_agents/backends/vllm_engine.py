@@ -40,7 +40,7 @@ class VLLMBackend(LocalTokens):
     requests use; ``adapters`` maps names to folders, chosen per request. Everything else goes to vLLM's
     ``AsyncEngineArgs`` as it is: ``tensor_parallel_size``, ``data_parallel_size``, ``max_num_seqs``,
     ``gpu_memory_utilization`` ...; ``vllm_on_cpu`` holds what differs there. With ``data_parallel_size`` above 1,
-    prompts go to the engine that knows their beginning; on a CPU that pays for small models, one engine a core.
+    prompts go to the engine that knows their beginning; for a small model on few CPU cores that is the default.
     Raises ValueError for an argument vLLM refuses, OSError for a model it cannot find, EngineDead when the engine
     does not start.
     """
@@ -119,7 +119,7 @@ class VLLMBackend(LocalTokens):
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        with cpu_options(options) if current_platform.is_cpu() else nullcontext(options) as options:
+        with cpu_options(options, source) if current_platform.is_cpu() else nullcontext(options) as options:
             options["dtype"] = options["dtype"] or "auto"
             try:
                 arguments = AsyncEngineArgs(
@@ -174,7 +174,8 @@ class VLLMBackend(LocalTokens):
         text = self.chat.decode(ids, sampling.stop)
         usage = Usage(len(prompt), len(ids), done.num_cached_tokens or 0)
         finish = FINISH.get(made.finish_reason, "error")
-        return Completion(text, len(ids), tuple(prompt), ids, tuple(made.logprobs.logprobs), finish, usage)
+        logprobs = tuple(made.logprobs.logprobs) if sampling.logprobs else None
+        return Completion(text, len(ids), tuple(prompt), ids, logprobs, finish, usage)
 
 
 def _shut(engine: Any, own: OwnLoop, log: EngineLog) -> None:

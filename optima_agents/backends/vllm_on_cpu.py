@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 CPU = {
@@ -13,14 +14,18 @@ CPU = {
     "kv_cache_memory_bytes": 1 << 30,
 }
 FEW_CORES = 4
+SMALL = 64 << 20  # bytes of weights, of which an engine for each core reads its own copy
+# by its place, not by its name "uni": vLLM turns that into the executor with a worker apart
+ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 
 
 @contextmanager
-def cpu_options(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """``options`` over the defaults for this machine, to start the engine with while the block runs.
+def cpu_options(options: dict[str, Any], model: str) -> Iterator[dict[str, Any]]:
+    """``options`` over the defaults for this machine and ``model``, to start the engine with while the block runs.
 
     On few cores the model is computed in the scheduler's own process: a worker apart, and the scheduler that waits for
-    it in a busy loop, take the cores from the model. Options that say otherwise stand, and so does OMP_NUM_THREADS.
+    it in a busy loop, take the cores from the model. A model in a folder whose weights are small gets an engine for
+    each core: its steps are too short to be shared out. Options that say otherwise stand, and so does OMP_NUM_THREADS.
     """
     options = {**CPU, **options}
     options["dtype"] = options["dtype"] or "float32"
@@ -29,10 +34,9 @@ def cpu_options(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if cores > FEW_CORES or parallel > 1 or options.get("distributed_executor_backend") is not None:
         yield options
         return
-    from vllm.v1.executor.uniproc_executor import UniProcExecutor
-
-    # the class, not its name: vLLM turns the name into the executor with a worker apart
-    options["distributed_executor_backend"] = UniProcExecutor
+    options["distributed_executor_backend"] = ONE_PROCESS
+    if options.get("data_parallel_size") is None and 0 < _weights(model) <= SMALL:
+        options["data_parallel_size"] = cores
     before = os.environ.get("OMP_NUM_THREADS")
     # one core is left to the caller, as vLLM itself does; its processes read this when they start
     threads = max(1, (cores - 1) // (options.get("data_parallel_size") or 1))
@@ -42,3 +46,8 @@ def cpu_options(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     finally:
         if before is None:
             del os.environ["OMP_NUM_THREADS"]
+
+
+def _weights(model: str) -> int:
+    """Bytes of the safetensors in a folder; 0 for a name on the hub."""
+    return sum(file.stat().st_size for file in Path(model).glob("*.safetensors"))

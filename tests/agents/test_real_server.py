@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,10 @@ def test_greedy_dialogues_and_likelihoods_are_those_of_transformers(url: str):
         assert [(t.text, t.ids) for t in ours] == [(t.text, t.ids) for t in turns]
         for mine, other in zip(ours, turns, strict=True):
             assert mine.logprobs == pytest.approx(other.logprobs, abs=1e-3)
+    for backend in (served, completions, plain):
+        bare = rollout("twohop-asym", LLMPolicy(backend, replace(GREEDY, logprobs=False)), episodes=6, max_turns=4)
+        made = [turn for e in bare for turn in e.turns]
+        assert [(t.ids, t.logprobs) for t in made] == [(t.ids, None) for t in turns]
     assert served._tokens_path
     assert not completions._tokens_path
 

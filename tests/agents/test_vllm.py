@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import active_children
 
 import pytest
 
@@ -72,9 +73,10 @@ def test_greedy_text_ids_and_logprobs_equal_those_of_transformers(engine, plain)
 
 
 @pytest.mark.skipif(torch.cuda.device_count() == 1, reason="two engines need two GPUs, or a CPU")
-def test_two_engines_give_what_one_gives_and_siblings_share_a_cache(engine):
+def test_two_engines_give_what_one_gives_and_siblings_share_a_cache_until_one_is_killed(plain):
     asked = [Request(said, sampling=GREEDY) for said in ASKED for _ in range(4)]
-    alone = complete(engine, asked)
+    alone = complete(plain, asked)
+    before = set(active_children())
     both = make_backend("vllm:tiny", enforce_eager=True, data_parallel_size=2, kv_cache_memory_bytes=1 << 28)
     try:
         together = complete(both, asked)
@@ -82,6 +84,10 @@ def test_two_engines_give_what_one_gives_and_siblings_share_a_cache(engine):
         again = complete(both, asked)
         blocks = [len(d.prompt_ids) // 32 * 32 for d in again]
         assert [d.usage.cached_tokens for d in again] == blocks, "each prompt went where it had been before"
+        one = next(child for child in set(active_children()) - before if child.name.startswith("EngineCore"))
+        os.kill(one.pid or 0, signal.SIGKILL)
+        with pytest.raises(EngineDead):
+            rollout("twohop-asym", LLMPolicy(both), episodes=60)
     finally:
         asyncio.run(both.aclose())
 
@@ -106,6 +112,8 @@ def test_a_seed_fixes_the_sample_whatever_else_is_asked(engine):
     assert [complete(engine, [request])[0].ids for request in reversed(asked)] == together[::-1]
     again = complete(engine, [Request(r.messages, sampling=r.sampling, seed=99) for r in asked])
     assert [d.ids for d in again] != together
+    bare = complete(engine, [replace(r, sampling=replace(r.sampling, logprobs=False)) for r in asked])
+    assert ([d.ids for d in bare], {d.logprobs for d in bare}) == (together, {None})
 
 
 def test_many_long_seeded_prompts_at_once(engine):
@@ -159,8 +167,6 @@ def test_dialogues_run_from_several_event_loops(engine):
 
 def test_a_killed_engine_fails_the_stage_with_its_last_log_lines(engine):
     """Last: nothing answers afterwards."""
-    from multiprocessing import active_children
-
     for child in active_children():
         if child.name.startswith("EngineCore"):
             os.kill(child.pid or 0, signal.SIGKILL)
@@ -180,19 +186,28 @@ def test_what_cannot_start_says_why(tmp_path):
         make_backend("vllm:./nowhere")
 
 
-def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch):
-    from optima_agents.backends.vllm_on_cpu import cpu_options
+def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch, tmp_path):
+    from optima_agents.backends.loading import TINY
+    from optima_agents.backends.vllm_on_cpu import SMALL, cpu_options
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
-    with cpu_options({"dtype": None, "block_size": 64}) as options:
+    with cpu_options({"dtype": None, "block_size": 64, "data_parallel_size": 1}, str(TINY)) as options:
         assert os.environ["OMP_NUM_THREADS"] == "2"
-        assert options["distributed_executor_backend"].__name__ == "UniProcExecutor"
-        assert (options["dtype"], options["block_size"]) == ("float32", 64)
+        assert options["distributed_executor_backend"].endswith(".UniProcExecutor")
+        assert (options["dtype"], options["block_size"], options["data_parallel_size"]) == ("float32", 64, 1)
     assert "OMP_NUM_THREADS" not in os.environ
     for given in ({"distributed_executor_backend": "mp"}, {"tensor_parallel_size": 2}):
-        with cpu_options({"dtype": None, **given}) as options:
+        with cpu_options({"dtype": None, **given}, str(TINY)) as options:
+            assert "data_parallel_size" not in options
             assert options.get("distributed_executor_backend") in ("mp", None)
+    with cpu_options({"dtype": None}, str(TINY)) as options:  # a small model: an engine for each core
+        assert (options["data_parallel_size"], os.environ["OMP_NUM_THREADS"]) == (3, "1")
+    with (tmp_path / "model.safetensors").open("wb") as weights:
+        weights.truncate(SMALL + 1)
+    for model in (str(tmp_path), "someone/on-the-hub"):
+        with cpu_options({"dtype": None}, model) as options:
+            assert "data_parallel_size" not in options
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
-    with cpu_options({"dtype": None}) as options:
+    with cpu_options({"dtype": None}, str(TINY)) as options:
         assert "distributed_executor_backend" not in options
