@@ -32,7 +32,7 @@ class Setup:
     Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. With
     ``engines`` above 1, all is measured with so many engines, too; a server then gets the options ``several`` and
     the environment ``threads``. Without ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the
-    threads never do.
+    threads never do. ``servers=False`` leaves out what needs a server.
     """
 
     model: str
@@ -44,6 +44,7 @@ class Setup:
     several: dict[str, Any] = field(default_factory=dict)
     threads: dict[str, str] = field(default_factory=dict)
     logprobs: bool = False
+    servers: bool = True
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
@@ -157,7 +158,6 @@ def measure(setup: Setup) -> list[Figure]:
     """All figures of the table."""
     run = alone(in_process, setup)
     ceiling = alone(flat, setup, run.turns)
-    ours, theirs = alone(over_http, setup)
     prompts = sum(len(turn.prompt_ids or ()) for turn in run.turns)
     cached = sum(turn.usage.cached_tokens for turn in run.turns if turn.usage)
     pairs = [(turn.prompt_ids or (), turn.ids or ()) for turn in run.turns]
@@ -170,12 +170,20 @@ def measure(setup: Setup) -> list[Figure]:
         figure(f"cached over what shared prefixes allow in blocks of {setup.block}", cached / blocks, CACHED),
         figure("cached over what shared prefixes allow to the token", cached / exact),
         figure("dialogues/s in process", run.dialogues_per_second),
+    ]
+    return figures + (beside_threads(setup, run, ceiling) if setup.servers else [])
+
+
+def beside_threads(setup: Setup, run: Run, ceiling: float) -> list[Figure]:
+    """The figures against a thread per dialogue, given the rollouts of one engine and the tokens/s of flat generate."""
+    ours, theirs = alone(over_http, setup)
+    figures = [
         figure("dialogues/s over HTTP", ours),
         figure("dialogues/s of a thread per dialogue over HTTP", theirs),
         figure("flat over threads", ceiling / (theirs * run.tokens_per_second / run.dialogues_per_second)),
         figure("in process over threads", run.dialogues_per_second / theirs, IN_PROCESS),
+        figure("over HTTP over threads", ours / theirs, OVER_HTTP),
     ]
-    figures.append(figure("over HTTP over threads", ours / theirs, OVER_HTTP))
     if setup.engines > 1:
         more = f"{setup.engines} engines"
         several = alone(in_process, setup, setup.engines).dialogues_per_second
@@ -185,7 +193,7 @@ def measure(setup: Setup) -> list[Figure]:
             figure(f"in process with {more} over threads at a server of one", several / theirs, IN_PROCESS),
             figure(f"dialogues/s over HTTP, {more}", mine),
             figure(f"dialogues/s of a thread per dialogue over HTTP, {more}", threads),
-            figure(f"in process over threads, {more} each", several / threads),
+            figure(f"in process over threads, {more} each", several / threads, IN_PROCESS),
             figure(f"over HTTP over threads, {more} each", mine / threads, OVER_HTTP),
         ]
     return figures

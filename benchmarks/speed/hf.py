@@ -113,7 +113,7 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--model", help="folder or hub name (default: the embedded model, then one of grouped heads)")
     parser.add_argument("--device", help="cpu, cuda ... (default: what the machine has)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds after the warm-up (default 5)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default 9)")
     args = parser.parse_args()
     if args.model:
         return conclude(measure(args.model, args.model, args.rounds, args.device), args.json)

@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
     parser.add_argument("--engines", type=int, default=2, help="all with so many engines as well (default 2)")
     parser.add_argument("--logprobs", action="store_true", help="ask for the sampled tokens' log-probabilities, too")
+    parser.add_argument("--no-servers", action="store_true", help="rollouts beside flat generate only")
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
     engine = {**ENGINE, "enforce_eager": args.eager}
@@ -31,6 +32,7 @@ def main() -> int:
         several={"distributed_executor_backend": ONE_PROCESS},
         threads={"OMP_NUM_THREADS": "1"},
         logprobs=args.logprobs,
+        servers=not args.no_servers,
     )
     return conclude(measure(setup), args.json)
 

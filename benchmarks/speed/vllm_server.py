@@ -24,8 +24,10 @@ def vllm_server(
     environment: Mapping[str, str] = MappingProxyType({}),
     start_s: float = 400.0,
 ) -> Iterator[str]:
-    """Yields the base URL. ``options`` are vLLM's engine arguments, ``environment`` is added to ours. Raises RuntimeError with the end of the server's
-    output when it does not come up within ``start_s`` seconds."""
+    """Yields the base URL. ``options`` are vLLM's engine arguments, ``environment`` is added to ours.
+
+    Raises RuntimeError with the end of the server's output when it does not come up within ``start_s`` seconds.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

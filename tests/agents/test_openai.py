@@ -66,6 +66,16 @@ def test_prompt_ids_go_to_completions_and_vllm_is_asked_for_ids(server, ask):
     assert (body["prompt"], body["model"], body["return_token_ids"], body["logprobs"]) == ([5, 6], "poet", True, 0)
 
 
+def test_log_probabilities_are_left_out_where_nobody_wants_them(server, ask):
+    server.models = VLLM
+    choice = {"text": "ok", "token_ids": [7, 1], "finish_reason": "stop"}
+    server.script = [answer({"choices": [choice]})]
+    done = ask(Request(prompt_ids=(5, 6), sampling=Sampling(logprobs=False)))
+    assert (done.ids, done.logprobs) == ((7, 1), None)
+    ask(Request(ASK.messages, sampling=Sampling(logprobs=False)))
+    assert [("logprobs" in body, body["return_token_ids"]) for body in server.asked()] == [(False, True)] * 2
+
+
 def test_a_chat_with_vllm_gives_ids_too(server, ask):
     server.models = VLLM
     content = [{"token": "a", "logprob": -0.25}]
@@ -307,6 +317,24 @@ class TestTokenServer:
                 "stop_token_ids": [backend.chat.end_of_turn],
             },
         }
+
+    def test_of_a_servers_engines_the_one_that_knows_the_prompt_is_named(self, server, small_model):
+        server.models, server.tokens = VLLM, None
+        choice = {"token_ids": [9], "finish_reason": "length"}
+        prompts = [tuple(range(start, start + 33)) for start in (10, 60, 10, 60)]
+
+        async def run(backend):
+            await asyncio.gather(*(backend.complete(Request(prompt_ids=ids)) for ids in prompts))
+            await backend.aclose()
+
+        for engines in (1, 2):
+            server.script = [answer({"detail": []}, 422), answer({"choices": [choice]})]
+            asyncio.run(run(TokenServer(server.url, str(small_model), engines=engines)))
+        seen = [(body["token_ids"][0], headers) for _, headers, body in server.seen if body]
+        asked = [(first, headers.get("x-data-parallel-rank")) for first, headers in seen]
+        assert {rank for _, rank in asked[:4]} == {None}
+        assert len(set(asked[4:])) == 2, "each prompt has one engine"
+        assert {rank for _, rank in asked[4:]} == {"0", "1"}
 
     @pytest.mark.parametrize("status", [403, 404])
     def test_a_server_without_it_is_asked_for_completions(self, server, ask, small_model, status):
