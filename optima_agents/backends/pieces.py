@@ -29,7 +29,6 @@ class Pieces:
         names = sorted((name for name in raw if name), key=len, reverse=True)  # of several at one place, the longest
         self.cuts = re.compile(f"({'|'.join(map(re.escape, names))})") if plain and names else None
         self._numbers = raw
-        self._lead = names[-1] if names else ""
         self._known: OrderedDict[str, list[int]] = OrderedDict()
 
     def ids(self, text: str) -> list[int]:
@@ -40,14 +39,14 @@ class Pieces:
         for at in range(1, len(parts), 2):
             out.append(self._numbers[parts[at]])
             if parts[at + 1]:
-                out += self._piece(parts[at + 1])
+                out += self._piece(parts[at], parts[at + 1])
         return out
 
-    def _piece(self, text: str) -> list[int]:
-        """Ids of a piece that follows a control token: some tokenizers treat the very beginning of a text otherwise."""
+    def _piece(self, token: str, text: str) -> list[int]:
+        """Ids of a piece that follows ``token``: some tokenizers treat the very beginning of a text otherwise."""
         known = self._known.pop(text, None)  # and back at the end: the oldest is forgotten first
         if known is None:
-            known = self._whole(self._lead + text)[1:]
+            known = self._whole(token + text)[1:]
         if len(text) <= LONGEST:
             self._known[text] = known
             if len(self._known) > REMEMBERED:

@@ -25,7 +25,7 @@ def spaced(kind: str) -> PreTrainedTokenizerFast:
     else:
         raw.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always" if kind == "always" else "first")
     strips = kind == "stripping"
-    for name in ("<s>", "</s>", "<s><s>", "[INST]"):
+    for name in ("<s>", "</s>", "<s><s>", "<s>b", "[INST]"):
         raw.add_special_tokens([AddedToken(name, normalized=False, special=True, rstrip=strips)])
     raw.add_tokens([AddedToken("</think>", normalized=True)])
     return PreTrainedTokenizerFast(tokenizer_object=raw)
@@ -46,7 +46,9 @@ def test_families(chats, family, text):
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=60, deadline=None)
-@given(text=st.one_of(HOSTILE, st.lists(st.sampled_from(["<s>", "[INST]", " ", "a", "ab a", "\n", "<"])).map("".join)))
+@given(
+    text=st.one_of(HOSTILE, st.lists(st.sampled_from(["<s>", "[INST]", " ", "a", "ab a", "b", "\n", "<"])).map("".join))
+)
 def test_marked_spaces(kind, text):
     check(TOKENIZERS[kind], text)
 
@@ -62,7 +64,7 @@ def test_a_growing_prompt_is_tokenised_at_its_end_only(monkeypatch):
     monkeypatch.setattr(known, "_whole", lambda text: asked.append(text) or whole(text))
     known.ids("<s>a question[INST]an answer")
     known.ids("<s>a question[INST]an answer</s>another")
-    assert [text.removeprefix("<s>") for text in asked] == ["a question", "an answer", "another"]
+    assert asked == ["<s>a question", "[INST]an answer", "</s>another"]
 
 
 def test_memory_is_bounded(monkeypatch):
