@@ -31,8 +31,8 @@ def prompts(different: int, vocabulary: int) -> list[tuple[int, ...]]:
     return [prompt for prompt in fresh for _ in range(BATCH // different)]
 
 
-def generate(model: Any, asked: list[tuple[int, ...]]) -> tuple[float, list[list[int]]]:
-    """Tokens per second of ``model.generate`` and the new ids; ends of turn are not looked for, so all are ``NEW``."""
+def generate(model: Any, asked: list[tuple[int, ...]], new: int = NEW) -> tuple[float, list[list[int]]]:
+    """Tokens per second of ``model.generate`` and the new ids; ends of turn are not looked for, so all are ``new``."""
     import torch
 
     batch = torch.tensor(asked, device=model.device)
@@ -41,25 +41,25 @@ def generate(model: Any, asked: list[tuple[int, ...]]) -> tuple[float, list[list
         out = model.generate(
             batch,
             attention_mask=torch.ones_like(batch),
-            max_new_tokens=NEW,
+            max_new_tokens=new,
             do_sample=False,
             eos_token_id=-1,
             pad_token_id=0,
         )
-    return BATCH * NEW / (time.perf_counter() - start), out[:, PROMPT:].tolist()
+    return BATCH * new / (time.perf_counter() - start), out[:, PROMPT:].tolist()
 
 
-def backend_run(backend: Any, asked: list[tuple[int, ...]]) -> tuple[float, list[list[int]]]:
+def backend_run(backend: Any, asked: list[tuple[int, ...]], new: int = NEW) -> tuple[float, list[list[int]]]:
     """The same through the backend, from an empty prefix pool."""
     backend.reset()
 
     async def run() -> list[Completion]:
-        sampling = Sampling(0.0, max_tokens=NEW)
+        sampling = Sampling(0.0, max_tokens=new)
         return await asyncio.gather(*(backend.complete(Request(prompt_ids=ids, sampling=sampling)) for ids in asked))
 
     start = time.perf_counter()
     done = asyncio.run(run())
-    return BATCH * NEW / (time.perf_counter() - start), [list(item.ids or ()) for item in done]
+    return BATCH * new / (time.perf_counter() - start), [list(item.ids or ()) for item in done]
 
 
 def same(model: Any, asked: list[tuple[int, ...]], ours: list[list[int]], theirs: list[list[int]]) -> float:
@@ -76,7 +76,7 @@ def _tie(model: Any, prompt: tuple[int, ...], a: list[int], b: list[int], noise:
     return abs(float(logits[a[at]] - logits[b[at]])) < noise
 
 
-def measure(model: str, name: str, rounds: int, device: str | None) -> list[Figure]:
+def measure(model: str, name: str, rounds: int, device: str | None, new: int = NEW) -> list[Figure]:
     from transformers import AutoModelForCausalLM
 
     backend: Any = make_backend(f"hf:{model}", device=device, max_batch=BATCH)
@@ -88,8 +88,8 @@ def measure(model: str, name: str, rounds: int, device: str | None) -> list[Figu
         asked = prompts(different, plain.config.vocab_size)
         rates, equal = [], 1.0
         for turn in range(rounds + 1):
-            theirs, wanted = generate(plain, asked)
-            ours, made = backend_run(backend, asked)
+            theirs, wanted = generate(plain, asked, new)
+            ours, made = backend_run(backend, asked, new)
             if turn:  # the first round warms up
                 rates.append((ours, theirs))
                 equal = min(equal, same(plain, asked, made, wanted))
@@ -114,13 +114,15 @@ def main() -> int:
     parser.add_argument("--model", help="folder or hub name (default: the embedded model, then one of grouped heads)")
     parser.add_argument("--device", help="cpu, cuda ... (default: what the machine has)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default 9)")
+    parser.add_argument("--new", type=int, default=NEW, help=f"new tokens a prompt (default {NEW})")
     args = parser.parse_args()
+    how = args.rounds, args.device, args.new
     if args.model:
-        return conclude(measure(args.model, args.model, args.rounds, args.device), args.json)
-    figures = measure("tiny", "tiny", args.rounds, args.device)
+        return conclude(measure(args.model, args.model, *how), args.json)
+    figures = measure("tiny", "tiny", *how)
     with tempfile.TemporaryDirectory() as folder:
         build("small", Path(folder), device="cpu", dtype="float32")
-        figures += measure(folder, "grouped heads", args.rounds, args.device)
+        figures += measure(folder, "grouped heads", *how)
     return conclude(figures, args.json)
 
 
