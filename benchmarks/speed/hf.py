@@ -20,7 +20,7 @@ from benchmarks.speed.timing import Figure, arguments, conclude, figure
 from optima_agents import Completion, Request, Sampling, make_backend
 from optima_agents.backends.loading import resolve
 
-BATCH, PROMPT, NEW, SIBLINGS = 64, 300, 128, 8
+BATCH, PROMPT, NEW, SIBLINGS = 64, 300, 64, 8
 OVER_GENERATE = 1.5
 
 
