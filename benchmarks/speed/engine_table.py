@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +20,7 @@ import optima_envs
 from benchmarks.speed.prefix_bound import cacheable
 from benchmarks.speed.timing import Figure, figure
 from optima_agents import EpisodeLog, Job, LLMPolicy, Rollouts, Sampling, make_backend
+from optima_agents.backends.vllm_on_cpu import cpu_options
 from optima_envs.records import Episode, Turn
 
 FLAT, CACHED, IN_PROCESS, OVER_HTTP = 0.9, 0.95, 2.0, 1.2
@@ -30,9 +32,8 @@ class Setup:
     """What is measured: a model folder, vLLM's engine arguments, and how many dialogues.
 
     Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. With
-    ``engines`` above 1, all is measured with so many engines, too; a server then gets the options ``several`` and
-    the environment ``threads``. Without ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the
-    threads never do. ``servers=False`` leaves out what needs a server.
+    ``engines`` above 1, all is measured with so many engines, too. Without ``logprobs`` nobody asks for the sampled
+    tokens' log-probabilities, as the threads never do. ``servers=False`` leaves out what needs a server.
     """
 
     model: str
@@ -41,8 +42,6 @@ class Setup:
     instances: int = 48
     concurrency: int = 128
     engines: int = 1
-    several: dict[str, Any] = field(default_factory=dict)
-    threads: dict[str, str] = field(default_factory=dict)
     logprobs: bool = False
     servers: bool = True
     max_tokens: int = 64
@@ -140,10 +139,13 @@ def over_http(setup: Setup, engines: int = 1) -> tuple[float, float]:
     from benchmarks.speed.vllm_server import forget, vllm_server
 
     ours, theirs = [], []
-    options, env = setup.engine, {}
-    if engines > 1:
-        options, env = {**options, **setup.several, "data_parallel_size": engines}, setup.threads
-    with vllm_server(setup.model, options, env) as url:
+    started: Any = nullcontext(setup.engine)
+    if engines > 1:  # as our backend starts them: by itself vLLM put both on the first of two cores
+        from vllm.platforms import current_platform
+
+        options = {**setup.engine, "data_parallel_size": engines}
+        started = cpu_options(options, setup.model) if current_platform.is_cpu() else nullcontext(options)
+    with started as options, vllm_server(setup.model, options) as url:
         backend = make_backend(f"openai:{url}#m", tokenizer=setup.tokenizer or setup.model, engines=engines)
         for _ in range(setup.rounds + 1):
             forget(url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.speed.engine_table import Setup, measure
 from benchmarks.speed.timing import arguments, conclude
 from optima_agents.backends.loading import TINY
-from optima_agents.backends.vllm_on_cpu import CPU, ONE_PROCESS
+from optima_agents.backends.vllm_on_cpu import CPU
 
 # as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
 ENGINE = {"dtype": "float32", **CPU, "max_num_seqs": 256}
@@ -29,8 +29,6 @@ def main() -> int:
         concurrency=args.concurrency,
         rounds=args.rounds,
         engines=args.engines,
-        several={"distributed_executor_backend": ONE_PROCESS},
-        threads={"OMP_NUM_THREADS": "1"},
         logprobs=args.logprobs,
         servers=not args.no_servers,
     )

@@ -11,31 +11,22 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 
 @contextmanager
-def vllm_server(
-    model: str,
-    options: Mapping[str, Any],
-    environment: Mapping[str, str] = MappingProxyType({}),
-    start_s: float = 400.0,
-) -> Iterator[str]:
-    """Yields the base URL. ``options`` are vLLM's engine arguments, ``environment`` is added to ours.
-
-    Raises RuntimeError with the end of the server's output when it does not come up within ``start_s`` seconds.
-    """
+def vllm_server(model: str, options: Mapping[str, Any], start_s: float = 400.0) -> Iterator[str]:
+    """Yields the base URL. ``options`` are vLLM's engine arguments. Raises RuntimeError with the end of the server's
+    output when it does not come up within ``start_s`` seconds."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--served-model-name", "m"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--enable-prompt-tokens-details", "--enable-scale-out"]
     command += _flags(options)
-    env = {**os.environ, **environment, "VLLM_NO_USAGE_STATS": "1"}
-    env["VLLM_SERVER_DEV_MODE"] = "1"  # in it the cache can be emptied
+    env = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "VLLM_SERVER_DEV_MODE": "1"}  # the mode that can empty the cache
     with tempfile.TemporaryFile() as output:
         server = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         try:

@@ -41,7 +41,7 @@ class SlotLayer(CacheLayerMixin):
             self.lazy_initialization(key_states, value_states)
         first, count = self.span
         rows = slice(first, first + count)
-        if self.block is not None:  # one rectangle: copied as such, several times quicker than by index
+        if self.block is not None:  # one rectangle: no index for every token
             self.keys[rows, :, self.block] = key_states
             self.values[rows, :, self.block] = value_states
         else:

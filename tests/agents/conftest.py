@@ -1,10 +1,12 @@
-"""A random Llama of a few thousand parameters with a trained byte-level tokenizer, and five chat template families."""
+"""A random Llama with a trained byte-level tokenizer, chat template families, and a faulty server with one who asks."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from agents.faulty_server import ASK, FaultyServer, faulty_server
 from random_llama import save_random_llama
 
 WORDS = "Alice Bob said that the question was about a river in France and the answer is 7, maybe 12. I agree! Yes, no. "
@@ -100,3 +102,29 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_position_embeddings=512,
         initializer_range=0.3,
     )
+
+
+@pytest.fixture
+def server():
+    with faulty_server() as running:
+        yield running
+
+
+@pytest.fixture
+def ask(server: FaultyServer):
+    """Asks once by a fresh backend and closes it."""
+
+    def once(request=ASK, method="complete", backend=None, **options):
+        from optima_agents import make_backend
+
+        backend = backend or make_backend(f"openai:{server.url}", **options)
+
+        async def run():
+            try:
+                return await getattr(backend, method)(*(request if isinstance(request, tuple) else (request,)))
+            finally:
+                await backend.aclose()
+
+        return asyncio.run(run())
+
+    return once

@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from optima_agents import Request, Sampling
+
 CHAT = {
     "choices": [{"message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
 }
+
+
+ASK = Request(({"role": "user", "content": "hi"},), sampling=Sampling(0.5, 0.9, 7, ("STOP",)), seed=3)
 
 
 def answer(data: Any, status: int = 200, headers: str = "", kind: str = "application/json") -> bytes:
@@ -20,6 +25,9 @@ def answer(data: Any, status: int = 200, headers: str = "", kind: str = "applica
     body = (data if isinstance(data, str) else json.dumps(data)).encode()
     head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
     return head.encode() + body
+
+
+VLLM = answer({"data": [{"id": "m", "owned_by": "vllm", "max_model_len": 40, "parent": None}]})
 
 
 class FaultyServer:

@@ -8,40 +8,14 @@ import socket
 import traceback
 
 import pytest
-from agents.faulty_server import CHAT, FaultyServer, answer, faulty_server
+from agents.faulty_server import ASK, CHAT, VLLM, answer
 
 pytest.importorskip("openai")
 from optima_agents import LLMPolicy, Request, Sampling, make_backend, rollout
-from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead, Likelihood, Tokens
-from optima_agents.backends.openai_api import OpenAIBackend, TokenServer
+from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead
+from optima_agents.backends.openai_api import OpenAIBackend
 
-ASK = Request(({"role": "user", "content": "hi"},), sampling=Sampling(0.5, 0.9, 7, ("STOP",)), seed=3)
 AT_ONCE = "retry-after-ms: 1\r\n"  # keeps the pauses out of the tests
-VLLM = answer({"data": [{"id": "m", "owned_by": "vllm", "max_model_len": 40, "parent": None}]})
-
-
-@pytest.fixture
-def server():
-    with faulty_server() as running:
-        yield running
-
-
-@pytest.fixture
-def ask(server: FaultyServer):
-    """Asks once by a fresh backend and closes it."""
-
-    def once(request=ASK, method="complete", backend=None, **options):
-        backend = backend or make_backend(f"openai:{server.url}", **options)
-
-        async def run():
-            try:
-                return await getattr(backend, method)(*(request if isinstance(request, tuple) else (request,)))
-            finally:
-                await backend.aclose()
-
-        return asyncio.run(run())
-
-    return once
 
 
 def test_a_chat_is_sent_and_read(server, ask):
@@ -264,98 +238,3 @@ def test_cancelling_lets_go(server):
         return done
 
     assert asyncio.run(run()).text == "hello"
-
-
-class TestTokenServer:
-    def test_prompts_are_rendered_here_and_text_decoded_here(self, server, ask, small_model):
-        server.models = VLLM.replace(b'"max_model_len": 40', b'"max_model_len": 99')
-        backend = TokenServer(server.url, str(small_model))
-        assert isinstance(backend, Likelihood)
-        assert isinstance(backend, Tokens)
-        assert not isinstance(OpenAIBackend(server.url), Tokens)
-        said = ({"role": "user", "content": "the answer <|im_end|> is"},)
-        prompt, ids = backend.render(said), [*backend.encode(" a river"), backend.chat.end_of_turn]
-        server.script = [answer({"choices": [{"text": "river", "token_ids": ids, "finish_reason": "stop"}]})]
-        done = ask(Request(said, sampling=Sampling(max_tokens=500)), backend=backend)
-        assert (done.text, list(done.ids), list(done.prompt_ids)) == (" a river", ids, prompt)
-        body = server.asked()[0]
-        assert body["prompt"] == prompt
-        assert prompt.count(backend.chat.end_of_turn) == 1
-        assert body["max_tokens"] == 99 - len(prompt)
-        assert body["stop_token_ids"] == [backend.chat.end_of_turn]
-
-    def test_a_server_with_the_token_endpoint_is_asked_there(self, server, ask, small_model):
-        server.models, server.tokens = VLLM, None
-        backend = TokenServer(server.url, str(small_model))
-        ids = [*backend.encode("a river"), backend.chat.end_of_turn]
-        rows = [{"token_id": token, "logprob": -0.5, "rank": 1} for token in ids]
-        usage = {"prompt_tokens": 3, "completion_tokens": len(ids), "prompt_tokens_details": {"cached_tokens": 2}}
-        choice = {"token_ids": ids, "finish_reason": "stop", "logprobs": {"content": rows}}
-        server.script = [answer({"detail": []}, 422), answer({"choices": [choice], "usage": usage})]
-        sampling = Sampling(0.7, top_p=0.9, max_tokens=500, stop=("END",))
-        request = Request(prompt_ids=(7, 8, 9), sampling=sampling, seed=5)
-
-        async def twice():
-            return [await backend.complete(request) for _ in range(2)][1]
-
-        done = asyncio.run(twice())
-        asyncio.run(backend.aclose())
-        assert (done.text, done.ids, done.logprobs) == ("a river", tuple(ids), (-0.5,) * len(ids))
-        assert (done.prompt_ids, done.usage.cached_tokens, done.finish) == ((7, 8, 9), 2, "stop")
-        assert [path for path, _, body in server.seen if body == {}] == ["/inference/v1/generate"], "looked for once"
-        assert server.asked()[0] == {
-            "model": "m",
-            "token_ids": [7, 8, 9],
-            "sampling_params": {
-                "temperature": 0.7,
-                "top_p": 0.9,
-                "seed": 5,
-                "max_tokens": 37,
-                "stop": ["END"],
-                "logprobs": 0,
-                "detokenize": True,
-                "stop_token_ids": [backend.chat.end_of_turn],
-            },
-        }
-
-    def test_of_a_servers_engines_the_one_that_knows_the_prompt_is_named(self, server, small_model):
-        server.models, server.tokens = VLLM, None
-        choice = {"token_ids": [9], "finish_reason": "length"}
-        prompts = [tuple(range(start, start + 33)) for start in (10, 60, 10, 60)]
-
-        async def run(backend):
-            await asyncio.gather(*(backend.complete(Request(prompt_ids=ids)) for ids in prompts))
-            await backend.aclose()
-
-        for engines in (1, 2):
-            server.script = [answer({"detail": []}, 422), answer({"choices": [choice]})]
-            asyncio.run(run(TokenServer(server.url, str(small_model), engines=engines)))
-        seen = [(body["token_ids"][0], headers) for _, headers, body in server.seen if body]
-        asked = [(first, headers.get("x-data-parallel-rank")) for first, headers in seen]
-        assert {rank for _, rank in asked[:4]} == {None}
-        assert len(set(asked[4:])) == 2, "each prompt has one engine"
-        assert {rank for _, rank in asked[4:]} == {"0", "1"}
-
-    @pytest.mark.parametrize("status", [403, 404])
-    def test_a_server_without_it_is_asked_for_completions(self, server, ask, small_model, status):
-        server.models, server.tokens = VLLM, answer({"error": {"message": "switched off"}}, status)
-        server.script = [answer({"choices": [{"text": "river", "finish_reason": "stop"}]})]
-        assert ask(Request(prompt_ids=(7,)), backend=TokenServer(server.url, str(small_model))).text == "river"
-        assert server.asked()[0]["prompt"] == [7]
-
-    def test_a_prompt_that_fills_the_window_is_refused_here(self, server, ask, small_model):
-        server.models = VLLM
-        with pytest.raises(ContextOverflow, match="40"):
-            ask(Request(prompt_ids=(7,) * 40), backend=TokenServer(server.url, str(small_model)))
-        assert server.asked() == []
-
-    def test_logprobs_of_given_text(self, server, ask, small_model):
-        rows = [None, {"8": {"logprob": -1.0}}, {"9": {"logprob": -2.0}, "3": {"logprob": -0.1}}]
-        server.script = [answer({"choices": [{"text": "", "prompt_logprobs": rows}]})]
-        backend = TokenServer(server.url, str(small_model))
-        assert ask(([7], [8, 9]), "logprobs", backend) == [-1.0, -2.0]
-        assert server.asked()[0]["prompt"] == [7, 8, 9]
-        for wrong in ([None, {"8": {"logprob": -1.0}}, {"3": {}}], [None], None):
-            server.script = [answer({"choices": [{"text": "", "prompt_logprobs": wrong}]})]
-            with pytest.raises(BackendError, match="prompt_logprobs"):
-                ask(([7], [8, 9]), "logprobs", TokenServer(server.url, str(small_model)))

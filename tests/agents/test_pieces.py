@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from agents.test_templates import FAMILIES, HOSTILE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
@@ -10,8 +11,8 @@ from transformers import PreTrainedTokenizerFast
 
 from optima_agents.backends import pieces
 from optima_agents.backends.pieces import Pieces
-from tests.agents.test_templates import FAMILIES, HOSTILE
 
+BITS = st.lists(st.sampled_from(["<s>", "[INST]", " ", "a", "ab a", "b", "\n", "<"])).map("".join)
 KINDS = ["first", "always", "prepended", "stripping"]
 
 
@@ -31,6 +32,9 @@ def spaced(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=raw)
 
 
+TOKENIZERS = {kind: spaced(kind) for kind in KINDS}
+
+
 def check(tokenizer, text: str) -> None:
     known = Pieces(tokenizer)
     for _ in range(2):  # the second time from memory
@@ -46,9 +50,7 @@ def test_families(chats, family, text):
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=60, deadline=None)
-@given(
-    text=st.one_of(HOSTILE, st.lists(st.sampled_from(["<s>", "[INST]", " ", "a", "ab a", "b", "\n", "<"])).map("".join))
-)
+@given(text=st.one_of(HOSTILE, BITS))
 def test_marked_spaces(kind, text):
     check(TOKENIZERS[kind], text)
 
@@ -73,6 +75,3 @@ def test_memory_is_bounded(monkeypatch):
     for n in range(9):
         known.ids(f"<s>{n}[INST]{'a' * (pieces.LONGEST + 1)}")
     assert list(known._known) == ["6", "7", "8"]
-
-
-TOKENIZERS = {kind: spaced(kind) for kind in KINDS}
