@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from .fast_init import fast_init
 
 SCHEMA = 1
+ATOMS = frozenset({str, int, float, bool, type(None)})
 Finish = Literal["stop", "length", "error"]
 Stop = Literal["answered", "max_turns", "token_budget", "error"]
 
@@ -185,10 +187,19 @@ def _finite(value: Any, name: str) -> float:
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    kind = type(value)
+    if kind in ATOMS:
+        return value
+    if names := _field_names(kind):
+        return {name: x if type(x := getattr(value, name)) in ATOMS else _plain(x) for name in names}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        # a prompt's thousands of ids are looked at in one go
+        return list(value) if ATOMS.issuperset(map(type, value)) else [_plain(item) for item in value]
     return value
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()
