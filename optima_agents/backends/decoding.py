@@ -227,7 +227,8 @@ class Decoder:
             dtype=torch.float64,
             device=device,
         )
-        chosen, scores = choose(logits, options[:, 0], options[:, 1], options[:, 2])
+        wanted = any(row.sampling.logprobs for row in rows)
+        chosen, scores = choose(logits, options[:, 0], options[:, 1], options[:, 2], logprobs=wanted)
         finished = []
         for offset, (row, token, score) in enumerate(zip(rows, chosen.tolist(), scores.tolist(), strict=True)):
             row.ids.append(token)

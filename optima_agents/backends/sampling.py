@@ -12,21 +12,29 @@ def draws(seed: int, count: int) -> torch.Tensor:
 
 
 def choose(
-    logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor
+    logits: torch.Tensor,
+    temperature: torch.Tensor,
+    top_p: torch.Tensor,
+    uniform: torch.Tensor,
+    *,
+    logprobs: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Next ids (rows,) and their log-probabilities (rows,) in nats, from ``logits`` (rows, vocabulary).
 
     ``temperature``, ``top_p`` and ``uniform`` have shape (rows,); temperature 0 is greedy. Sampling inverts the
     cumulative distribution at ``uniform``. The log-probabilities are the model's own: temperature 1, no top-p.
+    Without ``logprobs`` the rows' largest logits take their place: they too are finite only where all is well.
     """
     logits = logits.float()
-    best = logits.argmax(-1)
+    highest, best = logits.max(-1)
     sampled = temperature > 0
     temperature, top_p = temperature.to(logits.dtype), top_p.to(logits.dtype)
     if bool(sampled.any()):
         scaled = logits / torch.where(sampled, temperature, 1.0)[:, None]
         chosen = _invert(scaled.softmax(-1), top_p, uniform)
         best = torch.where(sampled, chosen, best)
+    if not logprobs:  # their sum over the vocabulary costs more than the choice
+        return best, highest
     scores = logits.gather(-1, best[:, None]).squeeze(-1) - logits.logsumexp(-1)
     return best, scores
 

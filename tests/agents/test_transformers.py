@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +57,26 @@ def test_logprobs_of_sampled_tokens_equal_the_likelihood(backend):
 
     for d, scores in zip(done, asyncio.run(score()), strict=True):
         assert scores == pytest.approx(d.logprobs, abs=1e-4)
+
+
+def test_logprobs_nobody_asks_for_are_left_out_and_change_no_sample(backend):
+    asked = [Request(prompt_ids=p, sampling=Sampling(max_tokens=20), seed=i) for i, p in enumerate(prompts(8))]
+    bare = [replace(r, sampling=replace(r.sampling, logprobs=False)) for r in asked]
+    wanted = complete(backend, asked)
+    mixed = complete(backend, [b if i % 2 else a for i, (a, b) in enumerate(zip(asked, bare, strict=True))])
+    for done in (complete(backend, bare), mixed):
+        assert [d.ids for d in done] == [d.ids for d in wanted]
+    assert {d.logprobs for d in complete(backend, bare)} == {None}
+    assert [d.logprobs is None for d in mixed] == [False, True] * 4
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_damaged_weights_fail_the_request(small_model, logprobs, temperature):
+    damaged = TransformersBackend(str(small_model))
+    damaged.model.lm_head.weight[11] = math.nan
+    with pytest.raises(BackendError, match="not finite"):
+        complete(damaged, [Request(prompt_ids=(7, 8), sampling=Sampling(temperature, logprobs=logprobs))])
 
 
 def test_likelihood_equals_one_plain_forward_pass(backend):
