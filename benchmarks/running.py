@@ -109,7 +109,7 @@ async def play_cell(plan: Plan, cell: Cell, backend: Backend, out: Path, report:
             try:
                 session = Session(method, arena.scenario, inst, key, backend, sampling, choice.options)
                 episode = await play(session, suite.episode_timeout)
-                log.append(episode)
+                episode = log.append(episode)
                 ticker.count(episode.tokens)
                 played += 1
                 failpoint(cell.path, played)

@@ -86,12 +86,16 @@ class Dialogue:
         outcome = _env(self.scenario.rules.outcome, self.inst, self.turns)
         if outcome is None:
             return None
-        judge = self.scenario.judge, self.inst, self.turns, outcome
         if getattr(self.scenario.metric, "instant", False):
-            score, correct = _env(*judge)
-        else:  # it may wait, for a maths worker say, and the other dialogues must go on meanwhile
-            score, correct = await asyncio.to_thread(_env, *judge)
-        return outcome, float(score), bool(correct)
+            return outcome, *_env(self._judge, outcome)
+        # it may wait, for a maths worker say, and the other dialogues must go on meanwhile
+        return outcome, *await asyncio.to_thread(_env, self._judge, outcome)
+
+    def _judge(self, outcome: Outcome) -> tuple[float, bool]:
+        score, correct = self.scenario.judge(self.inst, self.turns, outcome)
+        if not math.isfinite(score := float(score)):
+            raise ValueError(f"the metric gave a score of {score}")
+        return score, bool(correct)
 
     async def _turn(self, policy: Policy, agent: str) -> Turn:
         view = _env(self.scenario.rules.view, self.inst, self.turns, agent)

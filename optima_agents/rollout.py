@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from optima_envs.records import Episode, EpisodeKey, Instance
 
-from .backends.base import EngineDead
 from .dialogue import Dialogue
 from .policy import Policy, seats
 
@@ -162,10 +161,10 @@ class Rollouts:
             game = Dialogue(self.scenario, key, inst, job.info, retries=self.retries, keep_ids=self.keep_ids)
             episode = await game.play(lambda: self._team(job), self.episode_timeout)
             if self.log is not None:
-                self.log.append(episode)
+                episode = self.log.append(episode)
             self.meter.count(episode)
             await ready.put(episode)
-        except (EngineDead, OSError) as err:  # OSError: the log cannot be written, so going on would lose episodes
+        except Exception as err:  # a dead engine, a log that cannot be written: going on would lose episodes
             await ready.put(err)
         finally:
             slots.release()

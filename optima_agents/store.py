@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from optima_envs.records import Episode, EpisodeKey
+from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome
+
+from .episode_line import episode_line, serialiser, strict_json
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,9 @@ class LineLog:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one line. Raises OSError (the file keeps its last whole line) or ValueError for non-finite numbers."""
-        line = json.dumps(row, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+        self._append(strict_json(row) + b"\n")
+
+    def _append(self, line: bytes) -> None:
         size = os.fstat(self._fd).st_size
         try:
             written = os.write(self._fd, line)
@@ -58,9 +62,23 @@ class LineLog:
 class EpisodeLog(LineLog):
     """An open log of finished episodes; see ``LineLog``."""
 
-    def append(self, episode: Episode) -> None:
-        """Write one line. Raises OSError (the file keeps its last whole line) or ValueError for non-finite numbers."""
-        self.write(episode.to_json())
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        serialiser()  # now, not while dialogues wait for the first of them to be logged
+
+    def append(self, episode: Episode) -> Episode:
+        """Write one line, and return what it holds: ``episode``, or where JSON cannot hold that, a failed one of the
+        same key that says why. Raises OSError (the file keeps its last whole line)."""
+        try:
+            line = episode_line(episode)
+        except (TypeError, ValueError, RecursionError) as err:
+            text = f"meta, info and turns must be plain JSON: {type(err).__name__}: {err}"
+            why = ErrorInfo("env", text[:2000])
+            unknown = Instance(episode.key.instance, "", ())  # any part of the record may be at fault
+            episode = Episode(episode.key, episode.env, unknown, (), Outcome("error"), error=why)
+            line = episode_line(episode)
+        self._append(line + b"\n")
+        return episode
 
     def keys(self) -> set[EpisodeKey]:
         """The keys of all logged episodes."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 
 from ..parsing import extract, normalise
 from ..records import Instance, Turn
@@ -79,7 +80,7 @@ class TwoHop:
         count = self.distractors + 1
         people, families = rng.sample(PEOPLE, count), rng.sample(FAMILIES, count * len(links))
         first = families[0]
-        people[0] = rng.choice([p for p in PEOPLE if p not in people and _split_of(p, first) == self.split])
+        people[0] = rng.choice([p for p in _starts(self.split, first) if p not in people])
         values = rng.sample(VALUES[last], count)
         chains = []
         for k in range(count):
@@ -136,6 +137,11 @@ def support(inst: Instance, turns: Sequence[Turn]) -> bool | None:
 def _words(text: str) -> list[str]:
     """Lower-case words without punctuation; a fact reads the, relation, of, subject, is, object."""
     return "".join(c if c.isalnum() else " " for c in text.lower()).split()
+
+
+@cache
+def _starts(split: str, family: str) -> list[str]:
+    return [person for person in PEOPLE if _split_of(person, family) == split]
 
 
 def _split_of(person: str, family: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import replace
 
@@ -47,6 +48,14 @@ def test_a_metric_that_raises_fails_the_episode(instant):
     (episode,) = judged_by(Measure("broken", rate, instant=instant), 1)
     assert episode.error is not None
     assert (episode.error.kind, "ZeroDivisionError: no golds" in episode.error.message) == ("env", True)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, None, "much"])
+@pytest.mark.parametrize("instant", [True, False])
+def test_a_score_that_is_no_finite_number_fails_the_episode(instant, score):
+    (episode,) = judged_by(Measure("odd", lambda answer, golds: score, instant=instant), 1)
+    assert episode.error is not None
+    assert (episode.error.kind, episode.score) == ("env", 0.0)
 
 
 def test_only_the_metric_with_child_processes_waits():

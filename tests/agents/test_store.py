@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import os
 import sqlite3
+from dataclasses import replace
+from functools import reduce
+from types import MappingProxyType
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_agents import CachedBackend, Completion, EpisodeLog, Request, Sampling
+from optima_agents import CachedBackend, Completion, EpisodeLog, LLMPolicy, Request, Sampling, rollout
 from optima_agents.backends.fake import FakeBackend
+from optima_agents.episode_line import episode_line
+from optima_envs import scenario
 from optima_envs.records import Episode, EpisodeKey, Instance, Outcome, Turn, Usage
 
 
@@ -76,12 +84,76 @@ def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
     assert [e.instance.id for e in EpisodeLog.read(log.path)] == ["i0", "i2"]
 
 
-def test_numbers_that_are_not_finite_are_refused(tmp_path):
-    from dataclasses import replace
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"score": math.nan},
+        {"terms": {"a": -math.inf}},
+        {"info": {"deep": [{"x": math.inf}]}},
+        {"info": {"x": object()}},
+        {"info": {"x": np.int64(3)}},
+        {"instance": Instance("i0", "q?", ("a",), meta={"x": math.nan})},
+        {"turns": (Turn("Alice", "hi", 1, ids=(object(),)),)},  # type: ignore[arg-type]
+        {"turns": (Turn("Alice", "hi", 1, logprobs=(0.0, math.nan)),)},
+        {"info": {"x": reduce(lambda inner, _: [inner], range(100_000), [])}},
+    ],
+)
+def test_what_json_cannot_hold_is_a_failed_episode_with_the_reason(tmp_path, odd):
+    with EpisodeLog(tmp_path / "e.jsonl") as log:
+        logged = log.append(replace(episode(), **odd))
+        log.append(episode(1))
+    assert EpisodeLog.read(log.path) == [logged, episode(1)]
+    assert (logged.key, logged.score, logged.outcome.stop) == (episode().key, 0.0, "error")
+    assert logged.error is not None
+    assert (logged.error.kind, "plain JSON" in logged.error.message) == ("env", True)
 
-    with EpisodeLog(tmp_path / "e.jsonl") as log, pytest.raises(ValueError, match="JSON"):
-        log.append(replace(episode(), score=float("nan")))
-    assert EpisodeLog.read(log.path) == []
+
+def test_no_dialogue_of_an_odd_task_vanishes_from_a_logged_run(tmp_path):
+    class Odd:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return Instance(f"i{index}", "q?", ("a",), meta={"weight": np.int64(2) if index == 1 else 2})
+
+    world = replace(scenario("twohop-asym", max_turns=2), task=Odd())
+    with EpisodeLog(tmp_path / "e.jsonl") as log:
+        played = rollout(world, LLMPolicy(FakeBackend("hi")), episodes=3, log=log)
+    assert [e.error and e.error.kind for e in played] == [None, "env", None]
+    assert sorted(EpisodeLog.read(log.path), key=lambda e: e.key.instance) == played
+
+
+NUMBERS = st.integers() | st.floats()
+LEAVES = st.none() | st.booleans() | NUMBERS | st.text()
+JSON = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
+
+
+@settings(deadline=None)
+@given(ANY_TEXT, st.dictionaries(st.text(), JSON), st.lists(st.floats()), st.lists(st.integers()), st.floats())
+def test_a_line_says_what_to_json_says(text, info, logprobs, ids, score):
+    turn = Turn(text, text, 3, tuple(ids), tuple(ids), tuple(logprobs), usage=Usage(2, 3, 1))
+    made = replace(episode(0, text), turns=(turn,), info=info, score=score, terms={text: score})
+    try:
+        plain = json.dumps(made.to_json(), allow_nan=False)
+    except ValueError:
+        with pytest.raises(ValueError, match="JSON"):
+            episode_line(made)
+        return
+    line = episode_line(made)
+    assert b"\n" not in line
+    assert json.loads(line) == json.loads(plain)
+    assert Episode.from_json(json.loads(line)) == Episode.from_json(json.loads(plain))
+
+
+def test_ids_of_numpy_are_written_as_numbers():
+    made = replace(episode(), turns=(Turn("Alice", "hi", 1, ids=tuple(np.arange(2))),))
+    assert json.loads(episode_line(made))["turns"][0]["ids"] == [0, 1]
+
+
+def test_texts_that_name_odd_numbers_and_mappings_that_are_no_dicts_are_written():
+    made = replace(episode(0, "NaN or -Infinity"), info=MappingProxyType({"a": (1, MappingProxyType({2: "b"}))}))
+    assert json.loads(episode_line(made)) == json.loads(json.dumps(made.to_json()))
 
 
 def test_the_cache_answers_what_it_has_seen_and_survives_reopening(tmp_path):
