@@ -23,10 +23,10 @@ def sync(path: Path) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
     """A file that takes the place of ``path`` in one step when the block has ended well; a kill at any instant leaves
-    the old content or the new, never half."""
+    the old content or the new, never half. A lone surrogate is written as its JSON escape."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as handle:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from optima_train.files import publish, read_json, read_lines, write_json, write_lines
 
@@ -27,6 +29,16 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Pat
         write_lines(target, [{"a": 4}, {"a": float("inf")}])
     assert list(read_lines(target)) == [{"a": 1}, {"a": "é"}]
     assert list(tmp_path.iterdir()) == [target]
+
+
+@settings(deadline=None)  # it writes files, and a shared disk stalls
+@given(st.lists(st.characters() | st.sampled_from("\\\ud800\udfff")).map("".join))
+def test_any_text_is_written_and_read_again(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("text")
+    write_lines(folder / "rows.jsonl", [{text: text}])
+    write_json(folder / "row.json", {text: text})
+    same = json.loads(json.dumps({text: text}))  # two surrogates side by side are one character
+    assert list(read_lines(folder / "rows.jsonl")) == [same] == [read_json(folder / "row.json")]
 
 
 def test_broken_files_are_named_with_their_line(tmp_path: Path) -> None:
