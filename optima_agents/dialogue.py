@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
+from optima_envs.utf8 import utf8
 
 from .backends.base import BackendError, ContextOverflow, EngineDead
 from .policy import Act, Policy
@@ -86,16 +87,11 @@ class Dialogue:
         outcome = _env(self.scenario.rules.outcome, self.inst, self.turns)
         if outcome is None:
             return None
+        judge = self.scenario.judge, self.inst, self.turns, outcome
         if getattr(self.scenario.metric, "instant", False):
-            return outcome, *_env(self._judge, outcome)
+            return outcome, *_env(*judge)
         # it may wait, for a maths worker say, and the other dialogues must go on meanwhile
-        return outcome, *await asyncio.to_thread(_env, self._judge, outcome)
-
-    def _judge(self, outcome: Outcome) -> tuple[float, bool]:
-        score, correct = self.scenario.judge(self.inst, self.turns, outcome)
-        if not math.isfinite(score := float(score)):
-            raise ValueError(f"the metric gave a score of {score}")
-        return score, bool(correct)
+        return outcome, *await asyncio.to_thread(_env, *judge)
 
     async def _turn(self, policy: Policy, agent: str) -> Turn:
         view = _env(self.scenario.rules.view, self.inst, self.turns, agent)
@@ -116,6 +112,8 @@ class Dialogue:
             raise TypeError(f"a policy must return an Act with text, not {type(act).__name__}")
         if act.logprobs is not None and not all(map(math.isfinite, act.logprobs)):
             raise ValueError("a policy returned logprobs that are not finite")
+        if (text := utf8(act.text)) != act.text:
+            act = replace(act, text=text)  # else the partner, whose tokenizer takes no lone surrogate, would fail
         if len(act.text) > MAX_CHARS:
             tokens = len(act.text.split()) if act.tokens is None else act.tokens
             return Act(act.text[:MAX_CHARS], tokens, finish="length", usage=act.usage)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .records import Instance, Outcome, Turn
+from .utf8 import utf8
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 
 
 def printable(text: str) -> str:
     """Control characters (terminal escapes) replaced; line breaks and tabs stay. A lone surrogate becomes ``?``."""
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in utf8(text))
 
 
 def draw(inst: Instance, turns: Iterable[Turn], outcome: Outcome | None = None) -> str:

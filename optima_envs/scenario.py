@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -43,9 +44,14 @@ class Scenario:
     metric: Metric
 
     def judge(self, inst: Instance, turns: Sequence[Turn], outcome: Outcome) -> tuple[float, bool]:
-        """(score in [0, 1], correct) of a finished dialogue. Only the final answer counts, not the way to it."""
-        score = self.metric.score(outcome.answer, inst.answers)
-        return score, self.metric.correct(score)
+        """(score in [0, 1], correct) of a finished dialogue. Only the final answer counts, not the way to it.
+
+        Raises TypeError or ValueError when a metric gives no finite number.
+        """
+        score = float(self.metric.score(outcome.answer, inst.answers))
+        if not math.isfinite(score):
+            raise ValueError(f"metric {self.metric.name!r} gave a score of {score} for {inst.id!r}")
+        return score, bool(self.metric.correct(score))
 
     def supported(self, inst: Instance, turns: Sequence[Turn]) -> bool | None:
         """Whether the final answer was derivable when it was first stated; None when the task cannot tell."""

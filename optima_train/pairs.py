@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from optima_envs.utf8 import utf8
+
 from .files import write_lines
 from .progress import Ticker
 from .stages import Room, StageResult
@@ -135,16 +137,11 @@ def _row(number: int, instance: str, pair: Pair) -> dict[str, Any]:
         "prompt_ids": chosen.prompt_ids,
         "chosen_ids": chosen.ids,
         "rejected_ids": rejected.ids,
-        "chosen": readable(chosen.text),
-        "rejected": readable(rejected.text),
+        "chosen": utf8(chosen.text),
+        "rejected": utf8(rejected.text),
         "chosen_value": pair.chosen.worth,
         "rejected_value": pair.rejected.worth,
     }
-
-
-def readable(text: str) -> str:
-    """Text that can be written as UTF-8: lone surrogates become question marks (the ids are what is trained on)."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _numbers(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optima_envs.records import Finish, Usage
+from optima_envs.utf8 import utf8
 
 from .base import BackendError, Completion, EngineDead
 
@@ -53,6 +54,7 @@ def read_completion(data: Any) -> Completion:
         # a server decodes a reply as the rest of its prompt, so the space shows that some tokenizers put before a
         # message's first word; decoding the reply alone, as is done for local models, leaves it out
         text = text.removeprefix(" ")
+    text = utf8(text)  # JSON may escape a lone surrogate, which the next prompt's tokenizer or request would not take
     ids = _ids(choice.get("token_ids"))
     prompt_ids = _ids(data.get("prompt_token_ids", choice.get("prompt_token_ids")))
     usage = _usage(data.get("usage"))

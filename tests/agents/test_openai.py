@@ -67,6 +67,11 @@ def test_the_space_before_a_replys_first_word_is_left_out(server, ask):
     assert ask(Request(prompt_ids=(5,))).text == " two", "text goes on where the prompt ends"
 
 
+def test_a_lone_surrogate_in_a_reply_is_a_question_mark(server, ask):
+    server.script = [answer({"choices": [{"message": {"content": "\ud800 é"}}]})]
+    assert ask().text == "? é"
+
+
 @pytest.mark.parametrize(
     "fault",
     [answer({}, 500, AT_ONCE), answer({}, 503, AT_ONCE), answer({}, 429, AT_ONCE), "half"],

@@ -120,6 +120,11 @@ def test_bad_acts_bad_teams_and_bad_instances_are_failures_too(world):
     assert broken[0].key.instance.startswith("index-")
 
 
+def test_a_lone_surrogate_is_a_question_mark_to_partners(world):
+    (episode,) = rollout(world, Oracle("\ud800 é"), episodes=1)
+    assert (episode.error, "? é" in episode.turns[-1].text) == (None, True)
+
+
 def test_timeout_ends_only_the_slow_episode_and_keeps_its_turns(world):
     class Slow:
         async def act(self, view, *, seed):
