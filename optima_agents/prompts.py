@@ -6,6 +6,8 @@ Content is inserted by concatenation, never by a format pass over it, so braces 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from optima_envs.records import Said, View
 
 Messages = tuple[dict[str, str], ...]
@@ -57,8 +59,14 @@ def heard(said: Said) -> str:
 
 def instructions(view: View) -> str:
     """What the role asks for; a role nobody wrote a prompt for falls back on the environment's own statement."""
-    text = ROLES.get((view.family, view.role))
+    text = _of_role(view.family, view.role, tuple(view.partners), view.answer_format)
+    return view.instructions if text is None else text
+
+
+@lru_cache(maxsize=128)  # the same at every turn of a seat
+def _of_role(family: str, role: str, partners: tuple[str, ...], answer_format: str) -> str | None:
+    text = ROLES.get((family, role))
     if text is None:
-        return view.instructions
-    partners = " and ".join(view.partners) or "nobody"
-    return text.replace("{partners}", partners).replace("{answer}", ANSWER.get(view.answer_format, ANSWER["tag"]))
+        return None
+    names = " and ".join(partners) or "nobody"
+    return text.replace("{partners}", names).replace("{answer}", ANSWER.get(answer_format, ANSWER["tag"]))

@@ -34,6 +34,7 @@ class Instance:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of one completion, as the backend reports them."""

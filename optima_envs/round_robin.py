@@ -105,7 +105,8 @@ class RoundRobin:
         spoken, limit, budget = len(turns), self.max_turns, self.token_budget
         if known is not turns:
             shared = len(known)
-            if turns[:shared] != known:
+            # its last turn first: where many dialogues take turns, comparing texts costs more than it saves
+            if shared and (len(turns) < shared or turns[shared - 1] is not known[-1] or turns[:shared] != known):
                 shared, dialogue = 0, ()
             dialogue += said(turns[shared:])
             heard[0] = turns, dialogue

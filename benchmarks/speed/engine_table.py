@@ -1,6 +1,7 @@
 """The figures of vLLM under rollouts, for one model and machine: the same table on a CPU and on a GPU.
 
-Each part runs in a child process of its own, so that no engine's memory or threads are left to the next.
+What is compared is up at the same time and plays in turn, so that a slow spell of the machine hits all; the ratio is
+the median of the rounds' ratios. Each part runs in a child process, so that nothing is left to the next.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,22 +19,24 @@ from typing import Any
 
 import optima_envs
 from benchmarks.speed.prefix_bound import cacheable
-from benchmarks.speed.timing import Figure, figure
+from benchmarks.speed.timing import Figure, figure, in_turn
 from optima_agents import EpisodeLog, Job, LLMPolicy, Rollouts, Sampling, make_backend
 from optima_agents.backends.vllm_on_cpu import cpu_options
 from optima_envs.records import Episode, Turn
 
 FLAT, CACHED, IN_PROCESS, OVER_HTTP = 0.9, 0.95, 2.0, 1.2
 SAMPLES = 8
+PAUSE_S = 1.5  # vLLM's workers spin for a second after their last step
 
 
 @dataclass(frozen=True)
 class Setup:
     """What is measured: a model folder, vLLM's engine arguments, and how many dialogues.
 
-    Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. With
-    ``engines`` above 1, all is measured with so many engines, too. Without ``logprobs`` nobody asks for the sampled
-    tokens' log-probabilities, as the threads never do. ``servers=False`` leaves out what needs a server.
+    Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. ``engines``
+    above 1 is how many our backend starts by itself; all is measured with one engine and with so many. Without
+    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. ``servers=False``
+    leaves out what needs a server.
     """
 
     model: str
@@ -47,7 +50,7 @@ class Setup:
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
-    rounds: int = 2
+    rounds: int = 3
 
     @property
     def sampling(self) -> Sampling:
@@ -98,19 +101,43 @@ def rollouts(setup: Setup, backend: Any) -> Run:
     return Run(seconds, len(found), order)
 
 
-def in_process(setup: Setup, engines: int = 1) -> Run:
-    """The best of the rounds, each from an empty prefix cache, after a warm-up."""
-    backend: Any = make_backend(f"vllm:{setup.model}", **setup.engine, data_parallel_size=engines)
-    runs = []
-    for _ in range(setup.rounds + 1):
-        runs.append(rollouts(setup, backend))
-        backend.reset()
+def in_process(setup: Setup, engines: int) -> Any:
+    return make_backend(f"vllm:{setup.model}", **setup.engine, data_parallel_size=engines)
+
+
+def afresh(setup: Setup, backend: Any) -> Run:
+    """Rollouts from an empty prefix cache."""
+    backend.reset()
+    return rollouts(setup, backend)
+
+
+def beside_flat(setup: Setup) -> list[Figure]:
+    """One engine under rollouts, and one under a flat generate over the same prompts and lengths."""
+    backend = in_process(setup, 1)
+    run = rollouts(setup, backend)
+    with flat(setup, run.turns) as generate:
+        found = in_turn(
+            {"rollouts": lambda: afresh(setup, backend).tokens_per_second, "flat": generate}, setup.rounds, PAUSE_S
+        )
     asyncio.run(backend.aclose())
-    return min(runs[1:], key=lambda run: run.seconds)
+    prompts = sum(len(turn.prompt_ids or ()) for turn in run.turns)
+    cached = sum(turn.usage.cached_tokens for turn in run.turns if turn.usage)
+    pairs = [(turn.prompt_ids or (), turn.ids or ()) for turn in run.turns]
+    blocks, exact = cacheable(pairs, setup.block), cacheable(pairs, 1)
+    return [
+        figure("tokens/s in rollouts", found.median("rollouts")),
+        figure("tokens/s of one flat LLM.generate", found.median("flat")),
+        figure("rollouts over flat", found.ratio("rollouts", "flat"), FLAT),
+        figure("cached share of prompt tokens", cached / prompts),
+        figure(f"cached over what shared prefixes allow in blocks of {setup.block}", cached / blocks, CACHED),
+        figure("cached over what shared prefixes allow to the token", cached / exact),
+    ]
 
 
-def flat(setup: Setup, turns: list[Turn]) -> float:
-    """Tokens per second of one ``LLM.generate`` over the same prompts, with the same lengths and ways of sampling."""
+@contextmanager
+def flat(setup: Setup, turns: list[Turn]) -> Iterator[Callable[[], float]]:
+    """A function that gives the tokens per second of one ``LLM.generate`` over the prompts of ``turns``, with the same
+    lengths and ways of sampling."""
     from vllm import LLM, SamplingParams
 
     llm = LLM(setup.model, disable_log_stats=True, **setup.engine)
@@ -121,83 +148,77 @@ def flat(setup: Setup, turns: list[Turn]) -> float:
                        flat_logprobs=True, detokenize=False)
         for n, turn in enumerate(turns)
     ]  # fmt: skip
-    best = 0.0
-    for turn in range(setup.rounds + 1):
+
+    def generate() -> float:
+        llm.reset_prefix_cache()
         start = time.perf_counter()
         done = llm.generate(prompts, params, use_tqdm=False)
-        rate = sum(len(out.outputs[0].token_ids) for out in done) / (time.perf_counter() - start)
-        best = max(best, rate if turn else 0.0)
-        llm.reset_prefix_cache()
-    # what the collector has not come to by the time the process ends would be waited for without end
-    llm.llm_engine.engine_core.shutdown()
-    return best
+        return sum(len(out.outputs[0].token_ids) for out in done) / (time.perf_counter() - start)
+
+    try:
+        yield generate
+    finally:  # what the collector has not come to by the time the process ends would be waited for without end
+        llm.llm_engine.engine_core.shutdown()
 
 
-def over_http(setup: Setup, engines: int = 1) -> tuple[float, float]:
-    """Dialogues per second of our client and of a thread per dialogue, in turn on the same server."""
+def beside_threads(setup: Setup, engines: int) -> list[Figure]:
+    """Dialogues per second in process and over HTTP, and of a thread per dialogue at the same server of ``engines``."""
     from benchmarks.speed.thread_client import dialogues_per_second
-    from benchmarks.speed.vllm_server import forget, vllm_server
+    from benchmarks.speed.vllm_server import forget
 
-    ours, theirs = [], []
-    started: Any = nullcontext(setup.engine)
-    if engines > 1:  # as our backend starts them: by itself vLLM put both on the first of two cores
+    with server(setup, engines) as url:
+        http = make_backend(f"openai:{url}#m", tokenizer=setup.tokenizer or setup.model, engines=engines)
+        ours = {count: in_process(setup, count) for count in sorted({engines, setup.engines})}
+
+        def over_http() -> float:
+            forget(url)
+            return rollouts(setup, http).dialogues_per_second
+
+        def threads() -> float:
+            forget(url)
+            return dialogues_per_second(url, "m", setup.scenario(), setup.plan, setup.sampling)
+
+        names = {count: f"in process, {_engines(count)}" for count in ours}
+        plays = {names[n]: lambda b=backend: afresh(setup, b).dialogues_per_second for n, backend in ours.items()}
+        found = in_turn({**plays, "over HTTP": over_http, "threads": threads}, setup.rounds, PAUSE_S)
+        for backend in (http, *ours.values()):
+            asyncio.run(backend.aclose())
+    at = f"at a server of {_engines(engines)}"
+    return [
+        figure(f"dialogues/s of a thread per dialogue {at}", found.median("threads")),
+        *(figure(f"dialogues/s {name}", found.median(name)) for name in plays),
+        *(figure(f"{name}, over threads {at}", found.ratio(name, "threads"), IN_PROCESS) for name in plays),
+        figure(f"dialogues/s over HTTP {at}", found.median("over HTTP")),
+        figure(f"over HTTP over threads {at}", found.ratio("over HTTP", "threads"), OVER_HTTP),
+    ]
+
+
+@contextmanager
+def server(setup: Setup, engines: int) -> Iterator[str]:
+    """A server as vLLM starts it; of several engines as our backend starts them, since vLLM by itself put both on the
+    first of two cores."""
+    from benchmarks.speed.vllm_server import vllm_server
+
+    options: Any = nullcontext(setup.engine)
+    if engines > 1:
         from vllm.platforms import current_platform
 
-        options = {**setup.engine, "data_parallel_size": engines}
-        started = cpu_options(options, setup.model) if current_platform.is_cpu() else nullcontext(options)
-    with started as options, vllm_server(setup.model, options) as url:
-        backend = make_backend(f"openai:{url}#m", tokenizer=setup.tokenizer or setup.model, engines=engines)
-        for _ in range(setup.rounds + 1):
-            forget(url)
-            ours.append(rollouts(setup, backend).dialogues_per_second)
-            forget(url)
-            theirs.append(dialogues_per_second(url, "m", setup.scenario(), setup.plan, setup.sampling))
-        asyncio.run(backend.aclose())
-    return max(ours[1:]), max(theirs[1:])
+        several = {**setup.engine, "data_parallel_size": engines}
+        options = cpu_options(several, setup.model) if current_platform.is_cpu() else nullcontext(several)
+    with options as chosen, vllm_server(setup.model, chosen) as url:
+        yield url
+
+
+def _engines(count: int) -> str:
+    return "one engine" if count == 1 else f"{count} engines"
 
 
 def measure(setup: Setup) -> list[Figure]:
     """All figures of the table."""
-    run = alone(in_process, setup)
-    ceiling = alone(flat, setup, run.turns)
-    prompts = sum(len(turn.prompt_ids or ()) for turn in run.turns)
-    cached = sum(turn.usage.cached_tokens for turn in run.turns if turn.usage)
-    pairs = [(turn.prompt_ids or (), turn.ids or ()) for turn in run.turns]
-    blocks, exact = cacheable(pairs, setup.block), cacheable(pairs, 1)
-    figures = [
-        figure("tokens/s in rollouts", run.tokens_per_second),
-        figure("tokens/s of one flat LLM.generate", ceiling),
-        figure("rollouts over flat", run.tokens_per_second / ceiling, FLAT),
-        figure("cached share of prompt tokens", cached / prompts),
-        figure(f"cached over what shared prefixes allow in blocks of {setup.block}", cached / blocks, CACHED),
-        figure("cached over what shared prefixes allow to the token", cached / exact),
-        figure("dialogues/s in process", run.dialogues_per_second),
-    ]
-    return figures + (beside_threads(setup, run, ceiling) if setup.servers else [])
-
-
-def beside_threads(setup: Setup, run: Run, ceiling: float) -> list[Figure]:
-    """The figures against a thread per dialogue, given the rollouts of one engine and the tokens/s of flat generate."""
-    ours, theirs = alone(over_http, setup)
-    figures = [
-        figure("dialogues/s over HTTP", ours),
-        figure("dialogues/s of a thread per dialogue over HTTP", theirs),
-        figure("flat over threads", ceiling / (theirs * run.tokens_per_second / run.dialogues_per_second)),
-        figure("in process over threads", run.dialogues_per_second / theirs, IN_PROCESS),
-        figure("over HTTP over threads", ours / theirs, OVER_HTTP),
-    ]
-    if setup.engines > 1:
-        more = f"{setup.engines} engines"
-        several = alone(in_process, setup, setup.engines).dialogues_per_second
-        mine, threads = alone(over_http, setup, setup.engines)
-        figures += [
-            figure(f"dialogues/s in process, {more}", several),
-            figure(f"in process with {more} over threads at a server of one", several / theirs, IN_PROCESS),
-            figure(f"dialogues/s over HTTP, {more}", mine),
-            figure(f"dialogues/s of a thread per dialogue over HTTP, {more}", threads),
-            figure(f"in process over threads, {more} each", several / threads, IN_PROCESS),
-            figure(f"over HTTP over threads, {more} each", mine / threads, OVER_HTTP),
-        ]
+    figures = alone(beside_flat, setup)
+    if setup.servers:
+        for engines in sorted({1, setup.engines}):
+            figures += alone(beside_threads, setup, engines)
     return figures
 
 

@@ -31,7 +31,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         parameters = build(args.size, Path(folder))
         figures: list[Figure] = [figure("billions of parameters", parameters / 1e9)]
-        engine = {"dtype": "bfloat16", "max_model_len": 4096, "gpu_memory_utilization": 0.8, "block_size": 16}
+        # two engines are up at a time
+        engine = {"dtype": "bfloat16", "max_model_len": 4096, "gpu_memory_utilization": 0.4, "block_size": 16}
         setup = Setup(folder, engine, instances=args.instances, concurrency=args.concurrency, block=16, rounds=1)
         figures += measure(setup)
     figures.append(figure("minutes", (time.monotonic() - start) / 60, MINUTES, at_most=True))

@@ -60,6 +60,32 @@ def compare(contenders: Mapping[str, Work], rounds: int = 5, seconds: float = 2.
     return {name: Rate(statistics.median(v), min(v), max(v)) for name, v in measured.items()}
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """What every contender reached in each round."""
+
+    values: Mapping[str, list[float]]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.values[name])
+
+    def ratio(self, name: str, base: str) -> float:
+        """The median of the rounds' ratios."""
+        return statistics.median(a / b for a, b in zip(self.values[name], self.values[base], strict=True))
+
+
+def in_turn(contenders: Mapping[str, Callable[[], float]], rounds: int, pause_s: float = 0.0) -> Rounds:
+    """A round that warms up, then ``rounds`` in which every contender runs once, ``pause_s`` seconds after the last."""
+    values: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(rounds + 1):
+        for name, work in contenders.items():
+            time.sleep(pause_s)
+            value = work()
+            if turn:
+                values[name].append(value)
+    return Rounds(values)
+
+
 def arguments(doc: str | None) -> argparse.ArgumentParser:
     """What every speed script takes; its docstring's first line is the description."""
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])

@@ -14,7 +14,7 @@ ENGINE = {"dtype": "float32", **CPU, "max_num_seqs": 256}
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--instances", type=int, default=48, help="questions, 8 dialogues each (default 48)")
-    parser.add_argument("--rounds", type=int, default=2, help="rounds after the warm-up; the best counts (default 2)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds after the warm-up (default 3)")
     parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
     parser.add_argument("--engines", type=int, default=2, help="all with so many engines as well (default 2)")
     parser.add_argument("--logprobs", action="store_true", help="ask for the sampled tokens' log-probabilities, too")

@@ -37,7 +37,7 @@ def grouped(
     queries = query.reshape(rows, key.shape[1], heads // key.shape[1], dim)
     if query.device.type == "cpu":  # the CPU's fused kernel works on blocks of queries, and here there are few
         scale = dim**-0.5 if scaling is None else scaling
-        scores = torch.matmul(queries, key.transpose(2, 3)) * scale
+        scores = torch.matmul(queries * scale, key.transpose(2, 3))
         if attention_mask is not None:
             scores = scores + attention_mask
         exact = torch.promote_types(query.dtype, torch.float32)
