@@ -35,8 +35,8 @@ class Setup:
 
     Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. ``engines``
     above 1 is how many our backend starts by itself; all is measured with one engine and with so many. Without
-    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. ``servers=False``
-    leaves out what needs a server.
+    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. Without
+    ``flat`` or ``servers`` that part of the table is left out.
     """
 
     model: str
@@ -46,6 +46,7 @@ class Setup:
     concurrency: int = 128
     engines: int = 1
     logprobs: bool = False
+    flat: bool = True
     servers: bool = True
     max_tokens: int = 64
     max_turns: int = 10
@@ -215,7 +216,7 @@ def _engines(count: int) -> str:
 
 def measure(setup: Setup) -> list[Figure]:
     """All figures of the table."""
-    figures = alone(beside_flat, setup)
+    figures = alone(beside_flat, setup) if setup.flat else []
     if setup.servers:
         for engines in sorted({1, setup.engines}):
             figures += alone(beside_threads, setup, engines)

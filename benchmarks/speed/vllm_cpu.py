@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
     parser.add_argument("--engines", type=int, default=2, help="all with so many engines as well (default 2)")
     parser.add_argument("--logprobs", action="store_true", help="ask for the sampled tokens' log-probabilities, too")
-    parser.add_argument("--no-servers", action="store_true", help="rollouts beside flat generate only")
+    parser.add_argument("--part", choices=("flat", "servers"), help="only that part of the table (default: both)")
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
     engine = {**ENGINE, "enforce_eager": args.eager}
@@ -30,7 +30,8 @@ def main() -> int:
         rounds=args.rounds,
         engines=args.engines,
         logprobs=args.logprobs,
-        servers=not args.no_servers,
+        flat=args.part != "servers",
+        servers=args.part != "flat",
     )
     return conclude(measure(setup), args.json)
 

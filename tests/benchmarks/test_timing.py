@@ -1,0 +1,21 @@
+"""Rounds in which contenders take turns, and what is made of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.speed.timing import in_turn
+
+
+def test_contenders_take_turns_and_the_first_round_only_warms_up():
+    order: list[str] = []
+    speeds = {"a": iter([99.0, 4.0, 1.0, 9.0]), "b": iter([99.0, 2.0, 1.0, 3.0])}  # all slower in the third round
+
+    def play(name: str) -> float:
+        order.append(name)
+        return next(speeds[name])
+
+    found = in_turn({"a": lambda: play("a"), "b": lambda: play("b")}, rounds=3)
+    assert order == ["a", "b"] * 4
+    assert (found.median("a"), found.median("b")) == (4.0, 2.0)
+    assert found.ratio("a", "b") == pytest.approx(2.0), "the median of 2, 1 and 3"
