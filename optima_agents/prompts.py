@@ -59,14 +59,12 @@ def heard(said: Said) -> str:
 
 def instructions(view: View) -> str:
     """What the role asks for; a role nobody wrote a prompt for falls back on the environment's own statement."""
-    text = _of_role(view.family, view.role, tuple(view.partners), view.answer_format)
-    return view.instructions if text is None else text
+    text = ROLES.get((view.family, view.role))
+    if text is None:
+        return view.instructions
+    return _filled(text, tuple(view.partners), ANSWER.get(view.answer_format, ANSWER["tag"]))
 
 
 @lru_cache(maxsize=128)  # the same at every turn of a seat
-def _of_role(family: str, role: str, partners: tuple[str, ...], answer_format: str) -> str | None:
-    text = ROLES.get((family, role))
-    if text is None:
-        return None
-    names = " and ".join(partners) or "nobody"
-    return text.replace("{partners}", names).replace("{answer}", ANSWER.get(answer_format, ANSWER["tag"]))
+def _filled(text: str, partners: tuple[str, ...], answer: str) -> str:
+    return text.replace("{partners}", " and ".join(partners) or "nobody").replace("{answer}", answer)

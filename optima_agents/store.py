@@ -37,10 +37,14 @@ class LineLog:
         self._append(strict_json(row) + b"\n")
 
     def _append(self, line: bytes) -> None:
-        written = os.write(self._fd, line)  # where it raises, nothing was written
-        if written < len(line):
-            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
-            raise OSError(f"{self.path}: only {written} of {len(line)} bytes written; is the disk full?")
+        size = os.fstat(self._fd).st_size
+        try:
+            written = os.write(self._fd, line)
+            if written < len(line):
+                raise OSError(f"{self.path}: only {written} of {len(line)} bytes written; is the disk full?")
+        except OSError:
+            os.ftruncate(self._fd, size)
+            raise
 
     def close(self) -> None:
         if self._fd >= 0:

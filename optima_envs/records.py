@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from .fast_init import fast_init
@@ -188,19 +187,11 @@ def _finite(value: Any, name: str) -> float:
 
 
 def _plain(value: Any) -> Any:
-    kind = type(value)
-    if kind in ATOMS:
-        return value
-    if names := _field_names(kind):
-        return {name: x if type(x := getattr(value, name)) in ATOMS else _plain(x) for name in names}
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         # a prompt's thousands of ids are looked at in one go
         return list(value) if ATOMS.issuperset(map(type, value)) else [_plain(item) for item in value]
     return value
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from optima_envs.utf8 import utf8
-
 from .files import write_lines
 from .progress import Ticker
 from .stages import Room, StageResult
@@ -137,8 +135,8 @@ def _row(number: int, instance: str, pair: Pair) -> dict[str, Any]:
         "prompt_ids": chosen.prompt_ids,
         "chosen_ids": chosen.ids,
         "rejected_ids": rejected.ids,
-        "chosen": utf8(chosen.text),
-        "rejected": utf8(rejected.text),
+        "chosen": chosen.text,
+        "rejected": rejected.text,
         "chosen_value": pair.chosen.worth,
         "rejected_value": pair.rejected.worth,
     }

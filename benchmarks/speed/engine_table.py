@@ -184,13 +184,13 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
         found = in_turn({**plays, "over HTTP": over_http, "threads": threads}, setup.rounds, PAUSE_S)
         for backend in (http, *ours.values()):
             asyncio.run(backend.aclose())
-    at = f"at a server of {_engines(engines)}"
+    at = f"a server of {_engines(engines)}"
     return [
-        figure(f"dialogues/s of a thread per dialogue {at}", found.median("threads")),
-        *(figure(f"dialogues/s {name}", found.median(name)) for name in plays),
-        *(figure(f"{name}, over threads {at}", found.ratio(name, "threads"), IN_PROCESS) for name in plays),
-        figure(f"dialogues/s over HTTP {at}", found.median("over HTTP")),
-        figure(f"over HTTP over threads {at}", found.ratio("over HTTP", "threads"), OVER_HTTP),
+        figure(f"dialogues/s of a thread per dialogue at {at}", found.median("threads")),
+        *(figure(f"dialogues/s {name}, beside {at}", found.median(name)) for name in plays),
+        *(figure(f"{name}, over threads at {at}", found.ratio(name, "threads"), IN_PROCESS) for name in plays),
+        figure(f"dialogues/s over HTTP at {at}", found.median("over HTTP")),
+        figure(f"over HTTP over threads at {at}", found.ratio("over HTTP", "threads"), OVER_HTTP),
     ]
 
 

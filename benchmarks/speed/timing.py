@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -51,13 +52,8 @@ def rate(work: Work, seconds: float) -> float:
 
 def compare(contenders: Mapping[str, Work], rounds: int = 5, seconds: float = 2.0) -> dict[str, Rate]:
     """One warm-up round, then ``rounds`` rounds in which every contender runs once, so that slow spells hit all."""
-    measured: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(rounds + 1):
-        for name, work in contenders.items():
-            value = rate(work, seconds if turn else seconds / 4)
-            if turn:
-                measured[name].append(value)
-    return {name: Rate(statistics.median(v), min(v), max(v)) for name, v in measured.items()}
+    found = in_turn({name: partial(rate, work, seconds) for name, work in contenders.items()}, rounds)
+    return {name: Rate(found.median(name), min(v), max(v)) for name, v in found.values.items()}
 
 
 @dataclass(frozen=True)
