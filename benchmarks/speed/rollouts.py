@@ -35,8 +35,8 @@ MANY, GIB = 10_000, 1.0
 
 def reply(request: Request) -> Completion:
     """Talk, and the answer in the last two turns, so that a dialogue ends when both have stated it."""
-    own = sum(message["role"] == "assistant" for message in request.messages)
-    text = f"{WORDS} <A> Kestshaw </A>" if own == TURNS // 2 - 1 else WORDS
+    last = len(request.messages) == TURNS  # the prompts of the last two turns hold 8 messages, earlier ones fewer
+    text = f"{WORDS} <A> Kestshaw </A>" if last else WORDS
     return Completion(text, 26, usage=Usage(350, 26, 320))
 
 
@@ -99,7 +99,7 @@ def peak_gib(count: int) -> float:
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--seconds", type=float, default=6.0, help="ideal seconds per utilisation run (default 6)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="ideal seconds per utilisation run (default 20)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts (default 3)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
