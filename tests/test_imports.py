@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = "{'torch', 'transformers', 'datasets', 'sympy', 'pandas', 'trl', 'peft', 'openai', 'matplotlib'}"
+HEAVY = "{'torch', 'transformers', 'datasets', 'sympy', 'pandas', 'trl', 'peft', 'aiohttp', 'matplotlib'}"
 
 
 def loaded(code: str) -> str:

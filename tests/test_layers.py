@@ -24,7 +24,7 @@ HEAVY = {
     "peft",
     "accelerate",
     "vllm",
-    "openai",
+    "aiohttp",
     "pandas",
 }
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))

@@ -1,7 +1,7 @@
-"""OpenAI-compatible servers: ``openai:BASE_URL`` or ``openai:BASE_URL#MODEL``, over the official client.
+"""OpenAI-compatible servers: ``openai:BASE_URL`` or ``openai:BASE_URL#MODEL``.
 
-Retries, their growing pauses and ``Retry-After`` are the client's. A vLLM server is recognised by its model list;
-it is asked for token ids and log-probabilities too. Keys come from the environment and leave in the header only.
+A vLLM server is recognised by its model list; it is asked for token ids and log-probabilities too. Keys come from the
+environment and leave in the header only.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
 from .base import BackendError, Completion, ContextOverflow, EngineDead, Request
+from .http_json import HttpJson, Lost, Refused
 from .local_tokens import LocalTokens, check_room, vllm_sampling
 from .openai_reading import Served, read_completion, read_models, read_prompt_logprobs
 from .own_loop import OwnLoop
 from .routing import PrefixRouter
 
-NO_HEADERS: Mapping[str, str] = {}
 OVERFLOW = re.compile(r"context.?(length|window)|max_model_len|maximum model length|too many tokens", re.IGNORECASE)
 
 
@@ -58,11 +58,11 @@ class OpenAIBackend:
         if parts.username is not None or parts.password is not None:
             raise ValueError(f"no password in the URL of {parts.hostname}, please: put the key into ${key_env}")
         self.base, self.model = base, model or None
-        self.key_env, self.retries, self.timeout_s = key_env, retries, timeout_s
+        self.key_env = key_env
         self._key = os.environ.get(key_env, "").strip()
         self._own = OwnLoop("openai")
-        self._slots = asyncio.Semaphore(connections)
-        self._client: Any = None
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._http = HttpJson(base, headers, retries=retries, timeout_s=timeout_s, connections=connections)
         self._served: asyncio.Task[Served] | None = None
 
     async def complete(self, request: Request) -> Completion:
@@ -71,9 +71,8 @@ class OpenAIBackend:
 
     async def aclose(self) -> None:
         """Close the connections; later requests raise EngineDead."""
-        if self._client is not None:
-            await self._own.run(self._client.close())
-            self._client = None
+        with suppress(EngineDead):  # closed before
+            await self._own.run(self._http.close())
         await asyncio.to_thread(self._own.close)
 
     async def _complete(self, request: Request) -> Completion:
@@ -123,71 +122,48 @@ class OpenAIBackend:
             listed = None  # a proxy that offers completions only
         return read_models(listed, self.model, self.base)
 
-    async def _post(self, path: str, body: dict[str, Any], headers: Mapping[str, str] = NO_HEADERS) -> Any:
+    async def _post(self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         return await self._call("POST", path, body, headers)
 
     async def _call(
-        self, method: str, path: str, body: dict[str, Any] | None, headers: Mapping[str, str] = NO_HEADERS
+        self, method: str, path: str, body: dict[str, Any] | None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """The JSON of the answer (a str if it is none). The chain of causes is cut: it holds the request's headers."""
-        import openai
-
+        """The JSON of the answer (a str if it is none); ``path`` may be a whole URL."""
+        url = path if "://" in path else self.base.rstrip("/") + path
         try:
-            async with self._slots:
-                client = self._opened()
-                if method == "GET":
-                    return await client.get(path, cast_to=object)
-                return await client.post(path, cast_to=object, body=body, options={"headers": headers})
-        except openai.APIStatusError as err:
+            return await self._http.ask(method, url, body, headers)
+        except Refused as err:
             raise self._refusal(err) from None
-        except openai.APIConnectionError as err:
+        except Lost as err:
             raise self._lost(err) from None
-        except ValueError as err:  # JSON that ends in the middle
-            raise BackendError(f"{self.base}: the answer is no JSON: {type(err).__name__}: {err}") from None
+        except BackendError as err:
+            raise BackendError(f"{self.base}: {err}") from None
 
-    def _opened(self) -> Any:
-        if self._client is None:
-            import openai
+    def _lost(self, err: Lost) -> Exception:
+        why = self._clean(str(err))
+        if not err.reached:
+            return EngineDead(f"{self.base} cannot be reached: {why}, {self._tries()}")
+        if err.silent:
+            why = f"nothing came for {self._http.timeout_s:g} s"
+        return BackendError(f"{self.base}: {why}, {self._tries()}")
 
-            # the aiohttp transport: the default one slows down at hundreds of connections
-            self._client = openai.AsyncOpenAI(
-                base_url=self.base,
-                api_key=self._key or "none",
-                max_retries=self.retries,
-                timeout=openai.Timeout(self.timeout_s, connect=min(10.0, self.timeout_s), pool=None),
-                http_client=openai.DefaultAioHttpClient(),
-            )
-        return self._client
-
-    def _lost(self, err: BaseException) -> Exception:
-        """No answer. The client's own names do not tell a refused connection from a late answer; aiohttp's do."""
-        import aiohttp
-
-        while err.__cause__ is not None:
-            err = err.__cause__
-            if isinstance(err, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
-                return EngineDead(f"{self.base} cannot be reached: {self._clean(str(err))}, {self._tries()}")
-        if isinstance(err, TimeoutError):
-            return BackendError(f"{self.base}: nothing came for {self.timeout_s:g} s, {self._tries()}")
-        return BackendError(f"{self.base}: {type(err).__name__}: {self._clean(str(err))}, {self._tries()}")
-
-    def _refusal(self, err: Any) -> Exception:
-        code, status = getattr(err, "code", None), err.status_code
-        text = f"{self.base}: HTTP {status}: {self._clean(' '.join(str(err.message).split()))[:500]}"
+    def _refusal(self, err: Refused) -> Exception:
+        code, status = err.code, err.status
+        text = f"{self.base}: HTTP {status}: {self._clean(' '.join(str(err).split()))[:500]}"
         if status in (400, 413, 422) and (code == "context_length_exceeded" or OVERFLOW.search(text)):
             return ContextOverflow(text)
         if status in (401, 403):
             return EngineDead(f"{text} (the key is taken from ${self.key_env})")
         if status == 404 or code == "insufficient_quota":
             return EngineDead(text)
-        return BackendError(f"{text}, {self._tries()}" if status in (408, 409, 429) or status >= 500 else text)
+        return BackendError(f"{text}, {self._tries()}" if err.passing else text)
 
     def _was(self, err: Exception, *statuses: int) -> bool:
         """Whether ``_refusal`` made ``err`` of one of these statuses; what else the server wrote does not count."""
         return any(str(err).startswith(f"{self.base}: HTTP {status}: ") for status in statuses)
 
     def _tries(self) -> str:
-        return f"tried {self.retries + 1} times"
+        return f"tried {self._http.retries + 1} times"
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
@@ -244,7 +220,7 @@ class TokenServer(LocalTokens, OpenAIBackend):
         ids = list(request.prompt_ids or ())
         body = {"model": model, "token_ids": ids, "sampling_params": params}
         with self._router.place(ids) if self._router else nullcontext() as rank:
-            headers = {} if rank is None else {"X-data-parallel-rank": str(rank)}
+            headers = None if rank is None else {"X-data-parallel-rank": str(rank)}
             return read_completion(await self._post(str(self._tokens_path), body, headers))
 
     async def _ask_models(self) -> Served:

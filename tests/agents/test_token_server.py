@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from agents.faulty_server import VLLM, answer
 
-pytest.importorskip("openai")
+pytest.importorskip("aiohttp")
 from optima_agents import Request, Sampling
 from optima_agents.backends.base import BackendError, ContextOverflow, Likelihood, Tokens
 from optima_agents.backends.openai_api import OpenAIBackend, TokenServer
