@@ -134,6 +134,12 @@ async def guarded(work: Awaitable[T], timeout: float) -> T | ErrorInfo:
     except TimeoutError as err:
         late = limit.expired()  # a TimeoutError of the policy's own is not ours
         return ErrorInfo("timeout", f"no end after {timeout:g} s") if late else _failure(err)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # nobody cancelled this episode, only what it waited for; let through, it would end in no log and no count
+        return ErrorInfo("policy", "CancelledError: what the policy waited for was cancelled")
     except EngineDead:
         raise
     except Exception as err:

@@ -118,7 +118,10 @@ def beside_flat(setup: Setup) -> list[Figure]:
     run = rollouts(setup, backend)
     with flat(setup, run.turns) as generate:
         found = in_turn(
-            {"rollouts": lambda: afresh(setup, backend).tokens_per_second, "flat": generate}, setup.rounds, PAUSE_S
+            {"rollouts": lambda: afresh(setup, backend).tokens_per_second, "flat": generate},
+            setup.rounds,
+            PAUSE_S,
+            tell=True,
         )
     asyncio.run(backend.aclose())
     prompts = sum(len(turn.prompt_ids or ()) for turn in run.turns)
@@ -168,7 +171,8 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
     from benchmarks.speed.vllm_server import forget
 
     with server(setup, engines) as url:
-        http = make_backend(f"openai:{url}#m", tokenizer=setup.tokenizer or setup.model, engines=engines)
+        tokenizer = setup.tokenizer or setup.model
+        http = make_backend(f"openai:{url}#m", tokenizer=tokenizer, engines=engines, connections=setup.concurrency)
         ours = {count: in_process(setup, count) for count in sorted({engines, setup.engines})}
 
         def over_http() -> float:
@@ -181,7 +185,7 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
 
         names = {count: f"in process, {_engines(count)}" for count in ours}
         plays = {names[n]: lambda b=backend: afresh(setup, b).dialogues_per_second for n, backend in ours.items()}
-        found = in_turn({**plays, "over HTTP": over_http, "threads": threads}, setup.rounds, PAUSE_S)
+        found = in_turn({**plays, "over HTTP": over_http, "threads": threads}, setup.rounds, PAUSE_S, tell=True)
         for backend in (http, *ours.values()):
             asyncio.run(backend.aclose())
     at = f"a server of {_engines(engines)}"

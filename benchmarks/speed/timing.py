@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -70,13 +71,21 @@ class Rounds:
         return statistics.median(a / b for a, b in zip(self.values[name], self.values[base], strict=True))
 
 
-def in_turn(contenders: Mapping[str, Callable[[], float]], rounds: int, pause_s: float = 0.0) -> Rounds:
-    """A round that warms up, then ``rounds`` in which every contender runs once, ``pause_s`` seconds after the last."""
+def in_turn(
+    contenders: Mapping[str, Callable[[], float]], rounds: int, pause_s: float = 0.0, *, tell: bool = False
+) -> Rounds:
+    """A round that warms up, then ``rounds`` in which every contender runs once, ``pause_s`` seconds after the last.
+
+    ``tell``: write each value to stderr as it comes, for what takes long.
+    """
     values: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, work in contenders.items():
             time.sleep(pause_s)
             value = work()
+            if tell:
+                part = f"round {turn} of {rounds}" if turn else "warm-up"
+                print(f"{time.strftime('%H:%M:%S')}  {part}: {name} {value:.4g}", file=sys.stderr, flush=True)
             if turn:
                 values[name].append(value)
     return Rounds(values)

@@ -8,7 +8,7 @@ from optima_agents.backends.loading import TINY
 from optima_agents.backends.vllm_on_cpu import CPU
 
 # as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
-ENGINE = {"dtype": "float32", **CPU, "max_num_seqs": 256}
+ENGINE = {"dtype": "float32", **CPU}
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--part", choices=("flat", "servers"), help="only that part of the table (default: both)")
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
-    engine = {**ENGINE, "enforce_eager": args.eager}
+    engine = {**ENGINE, "max_num_seqs": max(256, args.concurrency), "enforce_eager": args.eager}
     setup = Setup(
         str(TINY),
         engine,

@@ -19,3 +19,12 @@ def test_contenders_take_turns_and_the_first_round_only_warms_up():
     assert order == ["a", "b"] * 4
     assert (found.median("a"), found.median("b")) == (4.0, 2.0)
     assert found.ratio("a", "b") == pytest.approx(2.0), "the median of 2, 1 and 3"
+
+
+def test_long_rounds_tell_how_far_they_are(capsys):
+    in_turn({"a": lambda: 2.0}, rounds=1)
+    assert capsys.readouterr().err == ""
+    in_turn({"a": lambda: 2.0}, rounds=1, tell=True)
+    warm, one = capsys.readouterr().err.splitlines()
+    assert warm.endswith("warm-up: a 2")
+    assert one.endswith("round 1 of 1: a 2")
