@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from optima_envs.records import Episode, Turn
 
 FLAT, CACHED, IN_PROCESS, OVER_HTTP = 0.9, 0.95, 2.0, 1.2
 SAMPLES = 8
+PARTS = ("flat", "server", "servers")
+WARM_UP = 8  # questions whose dialogues warm up what is measured beside a server
 PAUSE_S = 1.5  # vLLM's workers spin for a second after their last step
 
 
@@ -35,8 +38,8 @@ class Setup:
 
     Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. ``engines``
     above 1 is how many our backend starts by itself; all is measured with one engine and with so many. Without
-    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. Without
-    ``flat`` or ``servers`` that part of the table is left out.
+    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. Of ``parts``, "flat" is
+    the flat generate, "server" the threads at a server of one engine, "servers" at one of ``engines``, if above 1.
     """
 
     model: str
@@ -46,8 +49,7 @@ class Setup:
     concurrency: int = 128
     engines: int = 1
     logprobs: bool = False
-    flat: bool = True
-    servers: bool = True
+    parts: Sequence[str] = PARTS
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
@@ -175,24 +177,31 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
         http = make_backend(f"openai:{url}#m", tokenizer=tokenizer, engines=engines, connections=setup.concurrency)
         ours = {count: in_process(setup, count) for count in sorted({engines, setup.engines})}
 
-        def over_http() -> float:
+        def over_http(setup: Setup) -> float:
             forget(url)
             return rollouts(setup, http).dialogues_per_second
 
-        def threads() -> float:
+        def threads(setup: Setup) -> float:
             forget(url)
             return dialogues_per_second(url, "m", setup.scenario(), setup.plan, setup.sampling)
 
         names = {count: f"in process, {_engines(count)}" for count in ours}
-        plays = {names[n]: lambda b=backend: afresh(setup, b).dialogues_per_second for n, backend in ours.items()}
-        found = in_turn({**plays, "over HTTP": over_http, "threads": threads}, setup.rounds, PAUSE_S, tell=True)
+        plays: dict[str, Callable[[Setup], float]] = {
+            names[n]: lambda setup, b=backend: afresh(setup, b).dialogues_per_second for n, backend in ours.items()
+        }
+        plays |= {"over HTTP": over_http, "threads": threads}
+        full, brief = (
+            {name: partial(play, some) for name, play in plays.items()}
+            for some in (setup, replace(setup, instances=min(WARM_UP, setup.instances)))
+        )
+        found = in_turn(full, setup.rounds, PAUSE_S, warm_up=brief, tell=True)
         for backend in (http, *ours.values()):
             asyncio.run(backend.aclose())
     at = f"a server of {_engines(engines)}"
     return [
         figure(f"dialogues/s of a thread per dialogue at {at}", found.median("threads")),
-        *(figure(f"dialogues/s {name}, beside {at}", found.median(name)) for name in plays),
-        *(figure(f"{name}, over threads at {at}", found.ratio(name, "threads"), IN_PROCESS) for name in plays),
+        *(figure(f"dialogues/s {name}, beside {at}", found.median(name)) for name in names.values()),
+        *(figure(f"{name}, over threads at {at}", found.ratio(name, "threads"), IN_PROCESS) for name in names.values()),
         figure(f"dialogues/s over HTTP at {at}", found.median("over HTTP")),
         figure(f"over HTTP over threads at {at}", found.ratio("over HTTP", "threads"), OVER_HTTP),
     ]
@@ -220,10 +229,11 @@ def _engines(count: int) -> str:
 
 def measure(setup: Setup) -> list[Figure]:
     """All figures of the table."""
-    figures = alone(beside_flat, setup) if setup.flat else []
-    if setup.servers:
-        for engines in sorted({1, setup.engines}):
-            figures += alone(beside_threads, setup, engines)
+    figures = alone(beside_flat, setup) if "flat" in setup.parts else []
+    if "server" in setup.parts:
+        figures += alone(beside_threads, setup, 1)
+    if "servers" in setup.parts and setup.engines > 1:
+        figures += alone(beside_threads, setup, setup.engines)
     return figures
 
 

@@ -72,15 +72,21 @@ class Rounds:
 
 
 def in_turn(
-    contenders: Mapping[str, Callable[[], float]], rounds: int, pause_s: float = 0.0, *, tell: bool = False
+    contenders: Mapping[str, Callable[[], float]],
+    rounds: int,
+    pause_s: float = 0.0,
+    *,
+    warm_up: Mapping[str, Callable[[], float]] | None = None,
+    tell: bool = False,
 ) -> Rounds:
     """A round that warms up, then ``rounds`` in which every contender runs once, ``pause_s`` seconds after the last.
 
+    ``warm_up``: what each contender does in the first round, where its whole work would take too long.
     ``tell``: write each value to stderr as it comes, for what takes long.
     """
     values: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
-        for name, work in contenders.items():
+        for name, work in (contenders if turn else warm_up or contenders).items():
             time.sleep(pause_s)
             value = work()
             if tell:

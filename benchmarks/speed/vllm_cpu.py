@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.speed.engine_table import Setup, measure
+from benchmarks.speed.engine_table import PARTS, Setup, measure
 from benchmarks.speed.timing import arguments, conclude
 from optima_agents.backends.loading import TINY
 from optima_agents.backends.vllm_on_cpu import CPU
@@ -18,10 +18,19 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
     parser.add_argument("--engines", type=int, default=2, help="all with so many engines as well (default 2)")
     parser.add_argument("--logprobs", action="store_true", help="ask for the sampled tokens' log-probabilities, too")
-    parser.add_argument("--part", choices=("flat", "servers"), help="only that part of the table (default: both)")
+    parser.add_argument(
+        "--part",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="flat: rollouts beside a flat generate; server: beside threads at a server of one engine, as vLLM starts "
+        "it; servers: at one of --engines engines (default: all)",
+    )
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
-    engine = {**ENGINE, "max_num_seqs": max(256, args.concurrency), "enforce_eager": args.eager}
+    seqs = max(256, args.concurrency)
+    room = CPU["kv_cache_memory_bytes"] * seqs // 256  # a GiB holds the two histories of about so many dialogues
+    engine = {**ENGINE, "max_num_seqs": seqs, "kv_cache_memory_bytes": room, "enforce_eager": args.eager}
     setup = Setup(
         str(TINY),
         engine,
@@ -30,8 +39,7 @@ def main() -> int:
         rounds=args.rounds,
         engines=args.engines,
         logprobs=args.logprobs,
-        flat=args.part != "servers",
-        servers=args.part != "flat",
+        parts=args.part,
     )
     return conclude(measure(setup), args.json)
 

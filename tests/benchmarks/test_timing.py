@@ -28,3 +28,15 @@ def test_long_rounds_tell_how_far_they_are(capsys):
     warm, one = capsys.readouterr().err.splitlines()
     assert warm.endswith("warm-up: a 2")
     assert one.endswith("round 1 of 1: a 2")
+
+
+def test_a_long_contender_may_warm_up_on_less():
+    played: list[str] = []
+
+    def play(what: str) -> float:
+        played.append(what)
+        return 3.0 if what == "all" else 1.0
+
+    found = in_turn({"a": lambda: play("all")}, rounds=2, warm_up={"a": lambda: play("little")})
+    assert played == ["little", "all", "all"]
+    assert found.median("a") == 3.0
