@@ -8,9 +8,10 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from operator import index
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
+from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Finish, Instance, Outcome, Turn, Usage
 from optima_envs.utf8 import utf8
 
 from .backends.base import BackendError, ContextOverflow, EngineDead
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # a reply beyond this is cut (finish "length", ids dropped): endless text must not fill memory or the log
 MAX_CHARS = 65_536
+FINISHES = get_args(Finish)
 
 
 def turn_seed(key: EpisodeKey, turn: int, agent: str) -> int:
@@ -110,14 +112,28 @@ class Dialogue:
     def _checked(self, act: Act) -> Act:
         if not isinstance(act, Act) or not isinstance(act.text, str):
             raise TypeError(f"a policy must return an Act with text, not {type(act).__name__}")
+        if act.tokens is not None and (type(act.tokens) is not int or act.tokens < 0):
+            raise TypeError(f"a policy must count tokens as an int from 0 up, not as {type(act.tokens).__name__}")
+        if act.usage is not None and not isinstance(act.usage, Usage):
+            raise TypeError(f"a policy must tell its usage as a Usage, not as {type(act.usage).__name__}")
         if act.logprobs is not None and not all(map(math.isfinite, act.logprobs)):
             raise ValueError("a policy returned logprobs that are not finite")
+        if act.finish not in FINISHES:
+            raise ValueError(
+                f"a policy must finish with one of {', '.join(FINISHES)}, not with {str(act.finish)[:80]!r}"
+            )
         if (text := utf8(act.text)) != act.text:
             act = replace(act, text=text)  # else the partner, whose tokenizer takes no lone surrogate, would fail
         if len(act.text) > MAX_CHARS:
             tokens = len(act.text.split()) if act.tokens is None else act.tokens
             return Act(act.text[:MAX_CHARS], tokens, finish="length", usage=act.usage)
-        return act if self.keep_ids else replace(act, prompt_ids=None, ids=None, logprobs=None)
+        if not self.keep_ids:
+            return replace(act, prompt_ids=None, ids=None, logprobs=None)
+        ids = act.prompt_ids, act.ids
+        if any(some and set(map(type, some)) != {int} for some in ids):  # numpy's, for which JSON has no place
+            prompt, own = (some if some is None else tuple(map(index, some)) for some in ids)
+            return replace(act, prompt_ids=prompt, ids=own)
+        return act
 
     def _episode(self, outcome: Outcome, seconds: float, **result: Any) -> Episode:
         return Episode(

@@ -24,8 +24,8 @@ def episode_line(episode: Episode) -> bytes:
     an outside task, policy or caller.
     """
     try:
-        line = serialiser().dump_json((episode,), warnings=False)[1:-1]
-    except ValueError:  # pydantic's own is one: an unknown type, a lone surrogate, a circle
+        line = serialiser().dump_json((episode,), warnings="error")[1:-1]
+    except ValueError:  # pydantic's own is one: another type than declared or known, a lone surrogate, a circle
         line = None
     if line is None or any(mark in line for mark in ODD):  # or a text that names them
         return strict_json(episode.to_json())

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_agents.dialogue import Dialogue, guarded
+from optima_agents.episode_line import strict_json
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 from optima_envs.rewards import Breakdown, Reward
 
@@ -129,15 +130,14 @@ class Grower:
                 fresh.append(walk)
         endings = await together(guarded(walk.game.ended(), self._config.episode_timeout) for walk in fresh)
         for walk, ended in zip(fresh, endings, strict=True):
-            if isinstance(ended, ErrorInfo):
-                tree.nodes[walk.node].ending = Ending(Outcome("error"), error=ended)
-            elif ended is not None:
-                tree.nodes[walk.node].ending = Ending(*ended)
+            if ended is None:
+                continue
+            tree.nodes[walk.node].ending = ending(ended)
         on = []
         for walk in going:
-            ending = tree.nodes[walk.node].ending
-            if walk.error is None and ending is not None:
-                walk.error = ending.error
+            end = tree.nodes[walk.node].ending
+            if walk.error is None and end is not None:
+                walk.error = end.error
             elif walk.error is None:
                 on.append(walk)
         return on
@@ -170,6 +170,19 @@ class Grower:
             for row in await self._reward(episodes)
         ]
         tree.weigh(dict(zip([leaf.id for leaf, _ in leaves], rows, strict=True)), self._config.values)
+
+
+def ending(ended: ErrorInfo | tuple[Outcome, float, bool]) -> Ending:
+    """How a dialogue ended; one that failed to, or whose answer JSON cannot hold, fails with the reason."""
+    if isinstance(ended, ErrorInfo):
+        return Ending(Outcome("error"), error=ended)
+    end = Ending(*ended)
+    try:
+        strict_json(asdict(end))
+    except (TypeError, ValueError, RecursionError) as err:
+        why = f"an outcome must be plain JSON: {type(err).__name__}: {err}"
+        return Ending(Outcome("error"), error=ErrorInfo("env", why[:2000]))
+    return end
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -138,7 +138,7 @@ def _node_row(tree: Tree, node: Node) -> dict[str, Any]:
         known = _known(tree, node.parent or ROOT, turn.agent, node.id)
         keep = sum(1 for _ in takewhile(bool, (a == b for a, b in zip(known, turn.prompt_ids, strict=False))))
         prompt = {"keep": keep, "add": turn.prompt_ids[keep:]}
-    logprobs = None if turn.logprobs is None else [round(x, 6) for x in turn.logprobs]
+    logprobs = None if turn.logprobs is None else [round(float(x), 6) for x in turn.logprobs]
     said = {"agent": turn.agent, "text": turn.text, "tokens": turn.tokens, "finish": turn.finish}
     return {
         "id": node.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from optima_agents import LLMPolicy, rollout
 from optima_agents.backends.fake import FakeBackend
 from optima_agents.backends.own_loop import OwnLoop
 from optima_agents.dialogue import guarded
+from optima_agents.policy import Act
 from optima_envs.records import ErrorInfo
 
 
@@ -27,6 +29,28 @@ def test_a_cancelled_request_fails_its_episode_and_is_counted(order):
 
     episodes = rollout("twohop-asym", LLMPolicy(Closing()), episodes=3, order=order)
     assert [(e.error.kind, "cancelled" in e.error.message) for e in episodes if e.error] == [("policy", True)] * 3
+
+
+@pytest.mark.parametrize(
+    ("act", "why"),
+    [
+        (Act("well", tokens=cast("Any", "3")), "count tokens as an int"),
+        (Act("well", tokens=-1), "count tokens as an int"),
+        (Act("well", tokens=cast("Any", 2.5)), "count tokens as an int"),
+        (Act("well", 1, usage=cast("Any", {"prompt_tokens": 3})), "tell its usage as a Usage"),
+        (Act("well", 1, finish=cast("Any", "done")), "finish with one of stop, length"),
+        (Act("well", 1, ids=cast("Any", (2, 2.5))), "'float' object cannot be interpreted as an integer"),
+    ],
+)
+def test_acts_that_are_none_fail_their_episode(act, why):
+    """They would break the sums over all episodes or a reader of the log, and with them the stage."""
+
+    class Odd:
+        async def act(self, view, *, seed):
+            return act
+
+    episodes = rollout("twohop-asym", Odd(), episodes=2)
+    assert [(e.error.kind, why in e.error.message) for e in episodes if e.error] == [("policy", True)] * 2
 
 
 def test_a_cancelled_episode_is_let_go():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from optima_agents.backends.base import BackendError, EngineDead
@@ -14,6 +16,7 @@ from optima_agents.scripted import Oracle
 from optima_envs.records import Turn
 from optima_train.growth import Round
 from optima_train.tree import ROOT
+from optima_train.tree_log import TREES, TreeLog, Trees
 
 from .growing import Writer, grow, picture, rendered, world
 
@@ -94,6 +97,16 @@ def test_an_oracle_gives_one_path_and_full_scores() -> None:
     assert tree.nodes[ROOT].value == pytest.approx(1 - 0.6)
 
 
+class Half:
+    name = "half"
+
+    def score(self, answer, golds) -> float:
+        return 0.5
+
+    def correct(self, score: float) -> bool:
+        return False
+
+
 class Flaky(Writer):
     """Fails where ``fails`` says so."""
 
@@ -159,6 +172,35 @@ def test_a_broken_instance_and_a_broken_metric_fail_their_dialogues_alone() -> N
     (tree,) = grow(replace(scenario, metric=Judge()), Writer(TEXTS), rounds=2)
     assert {d.error.message for d in tree.dialogues if d.error} == {"RuntimeError: no judge"}
     assert len(tree.dialogues) == 6 and not tree.rewards
+
+
+def test_what_json_cannot_hold_fails_its_dialogue_alone(tmp_path) -> None:
+    class Odd(Writer):
+        """Ids and logprobs of numpy; in one seed of three, ids or a token count that are no whole numbers."""
+
+        async def act(self, view, *, seed):
+            act = await super().act(view, seed=seed)
+            if view.turn == 1 and seed % 3 == 0:
+                return replace(act, ids=(Fraction(1, 2),)) if seed % 2 else replace(act, tokens="many")
+            return replace(act, ids=tuple(np.array(act.ids)), logprobs=tuple(np.float32(act.logprobs)))
+
+    class Odder(type(world().rules)):
+        def outcome(self, inst, turns):
+            end = super().outcome(inst, turns)
+            return end and replace(end, answer=Fraction(1, 2))
+
+    scenario = world(max_turns=3)
+    with TreeLog(tmp_path / TREES) as log:
+        (tree,) = grow(scenario, Odd(TEXTS), rounds=8, done=log.add)
+        strange = replace(scenario, rules=Odder(max_turns=3), metric=Half())
+        (unjudged,) = grow(strange, Writer(TEXTS), rounds=2, done=lambda _, *rest: log.add(1, *rest))
+    assert 0 < sum(d.error is not None for d in tree.dialogues) < 24
+    assert {d.error.kind for d in tree.dialogues if d.error} == {"policy"}
+    assert len(unjudged.dialogues) == 6 and not unjudged.rewards
+    assert {"plain JSON" in d.error.message for d in unjudged.dialogues if d.error} == {True}
+    read = Trees(log.path)
+    assert picture(read.tree(0, "children")) == picture(tree)
+    assert [str(d) for d in read.tree(1, "children").dialogues] == [str(d) for d in unjudged.dialogues]
 
 
 def test_a_dead_engine_ends_everything_at_once() -> None:
