@@ -27,7 +27,7 @@ from optima_envs.records import Episode, Turn
 
 FLAT, CACHED, IN_PROCESS, OVER_HTTP = 0.9, 0.95, 2.0, 1.2
 SAMPLES = 8
-PARTS = ("flat", "server", "servers")
+PARTS = ("flat", "in-process", "http")
 WARM_UP = 8  # questions whose dialogues warm up what is measured beside a server
 PAUSE_S = 1.5  # vLLM's workers spin for a second after their last step
 
@@ -38,8 +38,9 @@ class Setup:
 
     Rollouts have ``concurrency`` dialogues in flight, the threaded client a thread for each of its 128. ``engines``
     above 1 is how many our backend starts by itself; all is measured with one engine and with so many. Without
-    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. Of ``parts``, "flat" is
-    the flat generate, "server" the threads at a server of one engine, "servers" at one of ``engines``, if above 1.
+    ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. ``parts`` names what is
+    compared: with a flat generate, and in process or over HTTP with the threads, at a server of each of ``servers``
+    engines. ``apart``: over HTTP while no engine but the server's is up, since idle ones cost few cores a twentieth.
     """
 
     model: str
@@ -50,6 +51,8 @@ class Setup:
     engines: int = 1
     logprobs: bool = False
     parts: Sequence[str] = PARTS
+    servers: Sequence[int] = (1,)
+    apart: bool = False
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
@@ -167,15 +170,16 @@ def flat(setup: Setup, turns: list[Turn]) -> Iterator[Callable[[], float]]:
         llm.llm_engine.engine_core.shutdown()
 
 
-def beside_threads(setup: Setup, engines: int) -> list[Figure]:
+def beside_threads(setup: Setup, engines: int, ways: Sequence[str]) -> list[Figure]:
     """Dialogues per second in process and over HTTP, and of a thread per dialogue at the same server of ``engines``."""
     from benchmarks.speed.thread_client import dialogues_per_second
     from benchmarks.speed.vllm_server import forget
 
+    counts = sorted({engines, setup.engines}) if "in-process" in ways else []
     with server(setup, engines) as url:
         tokenizer = setup.tokenizer or setup.model
         http = make_backend(f"openai:{url}#m", tokenizer=tokenizer, engines=engines, connections=setup.concurrency)
-        ours = {count: in_process(setup, count) for count in sorted({engines, setup.engines})}
+        ours = {f"in process, {_engines(count)}": in_process(setup, count) for count in counts}
 
         def over_http(setup: Setup) -> float:
             forget(url)
@@ -185,11 +189,12 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
             forget(url)
             return dialogues_per_second(url, "m", setup.scenario(), setup.plan, setup.sampling)
 
-        names = {count: f"in process, {_engines(count)}" for count in ours}
         plays: dict[str, Callable[[Setup], float]] = {
-            names[n]: lambda setup, b=backend: afresh(setup, b).dialogues_per_second for n, backend in ours.items()
+            name: lambda setup, b=backend: afresh(setup, b).dialogues_per_second for name, backend in ours.items()
         }
-        plays |= {"over HTTP": over_http, "threads": threads}
+        plays |= {"over HTTP": over_http} if "http" in ways else {}
+        targets = dict.fromkeys(plays, IN_PROCESS) | {"over HTTP": OVER_HTTP}
+        plays["threads"] = threads
         full, brief = (
             {name: partial(play, some) for name, play in plays.items()}
             for some in (setup, replace(setup, instances=min(WARM_UP, setup.instances)))
@@ -197,14 +202,15 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
         found = in_turn(full, setup.rounds, PAUSE_S, warm_up=brief, tell=True)
         for backend in (http, *ours.values()):
             asyncio.run(backend.aclose())
-    at = f"a server of {_engines(engines)}"
-    return [
-        figure(f"dialogues/s of a thread per dialogue at {at}", found.median("threads")),
-        *(figure(f"dialogues/s {name}, beside {at}", found.median(name)) for name in names.values()),
-        *(figure(f"{name}, over threads at {at}", found.ratio(name, "threads"), IN_PROCESS) for name in names.values()),
-        figure(f"dialogues/s over HTTP at {at}", found.median("over HTTP")),
-        figure(f"over HTTP over threads at {at}", found.ratio("over HTTP", "threads"), OVER_HTTP),
-    ]
+    figures = [figure(f"dialogues/s of 128 threads at a server of {_engines(engines)}", found.median("threads"))]
+    for name in [name for name in plays if name != "threads"]:
+        figures += [
+            figure(f"dialogues/s {name}", found.median(name)),
+            figure(
+                f"{name}, over threads at a server of {_engines(engines)}", found.ratio(name, "threads"), targets[name]
+            ),
+        ]
+    return figures
 
 
 @contextmanager
@@ -230,10 +236,10 @@ def _engines(count: int) -> str:
 def measure(setup: Setup) -> list[Figure]:
     """All figures of the table."""
     figures = alone(beside_flat, setup) if "flat" in setup.parts else []
-    if "server" in setup.parts:
-        figures += alone(beside_threads, setup, 1)
-    if "servers" in setup.parts and setup.engines > 1:
-        figures += alone(beside_threads, setup, setup.engines)
+    ways = [part for part in setup.parts if part != "flat"]
+    for engines in setup.servers:
+        for some in [[way] for way in ways] if setup.apart else [ways] if ways else []:
+            figures += alone(beside_threads, setup, engines, some)
     return figures
 
 

@@ -16,15 +16,20 @@ def main() -> int:
     parser.add_argument("--instances", type=int, default=48, help="questions, 8 dialogues each (default 48)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds after the warm-up (default 3)")
     parser.add_argument("--concurrency", type=int, default=128, help="dialogues in flight (default 128)")
-    parser.add_argument("--engines", type=int, default=2, help="all with so many engines as well (default 2)")
+    parser.add_argument("--engines", type=int, default=2, help="in process with so many engines as well (default 2)")
     parser.add_argument("--logprobs", action="store_true", help="ask for the sampled tokens' log-probabilities, too")
     parser.add_argument(
         "--part",
         nargs="+",
         choices=PARTS,
         default=PARTS,
-        help="flat: rollouts beside a flat generate; server: beside threads at a server of one engine, as vLLM starts "
-        "it; servers: at one of --engines engines (default: all)",
+        help="rollouts beside a flat generate, or in process or over HTTP beside threads at a server (default: all)",
+    )
+    parser.add_argument(
+        "--servers",
+        type=int,
+        nargs="+",
+        help="engines of the servers; one engine is as vLLM starts it (default 1 and --engines)",
     )
     parser.add_argument("--eager", action="store_true", help="do not compile the model: starts sooner, runs slower")
     args = parser.parse_args()
@@ -40,6 +45,8 @@ def main() -> int:
         engines=args.engines,
         logprobs=args.logprobs,
         parts=args.part,
+        servers=args.servers or sorted({1, args.engines}),
+        apart=True,
     )
     return conclude(measure(setup), args.json)
 
