@@ -39,6 +39,7 @@ class FaultyServer:
         self.models: bytes | str = answer({"data": [{"id": "m"}]})
         self.tokens: bytes | None = answer({"detail": "Not Found"}, 404)  # the token endpoint; None: by the script
         self.seen: list[tuple[str, dict[str, str], Any]] = []
+        self.meeting: asyncio.Barrier | None = None  # what asks for something is answered when so many do
         self.port = 0
         self._over = asyncio.Event()
 
@@ -61,6 +62,8 @@ class FaultyServer:
                 size = int(headers.get("content-length", 0))
                 body = json.loads(await reader.readexactly(size)) if size else None
                 self.seen.append((path, headers, body))
+                if body and self.meeting is not None:
+                    await self.meeting.wait()
                 if not await self._act(path, headers, writer):
                     return
         except ConnectionError:

@@ -70,6 +70,7 @@ def test_of_a_servers_engines_the_one_that_knows_the_prompt_is_named(server, sma
     server.models, server.tokens = VLLM, None
     choice = {"token_ids": [9], "finish_reason": "length"}
     prompts = [tuple(range(start, start + 33)) for start in (10, 60, 10, 60)]
+    server.meeting = asyncio.Barrier(len(prompts))  # one that was over before the next came would leave its engine free
 
     async def run(backend):
         await asyncio.gather(*(backend.complete(Request(prompt_ids=ids)) for ids in prompts))
@@ -77,7 +78,7 @@ def test_of_a_servers_engines_the_one_that_knows_the_prompt_is_named(server, sma
 
     for engines in (1, 2):
         server.script = [answer({"detail": []}, 422), answer({"choices": [choice]})]
-        asyncio.run(run(TokenServer(server.url, str(small_model), engines=engines)))
+        asyncio.run(run(TokenServer(server.url, str(small_model), engines=engines, timeout_s=60)))
     seen = [(body["token_ids"][0], headers) for _, headers, body in server.seen if body]
     asked = [(first, headers.get("x-data-parallel-rank")) for first, headers in seen]
     assert {rank for _, rank in asked[:4]} == {None}
