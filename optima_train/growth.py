@@ -130,9 +130,8 @@ class Grower:
                 fresh.append(walk)
         endings = await together(guarded(walk.game.ended(), self._config.episode_timeout) for walk in fresh)
         for walk, ended in zip(fresh, endings, strict=True):
-            if ended is None:
-                continue
-            tree.nodes[walk.node].ending = ending(ended)
+            if ended is not None:
+                tree.nodes[walk.node].ending = ending(ended)
         on = []
         for walk in going:
             end = tree.nodes[walk.node].ending

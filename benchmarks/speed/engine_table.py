@@ -40,7 +40,7 @@ class Setup:
     above 1 is how many our backend starts by itself; all is measured with one engine and with so many. Without
     ``logprobs`` nobody asks for the sampled tokens' log-probabilities, as the threads never do. ``parts`` names what is
     compared: with a flat generate, and in process or over HTTP with the threads, at a server of each of ``servers``
-    engines. ``apart``: over HTTP while no engine but the server's is up, since idle ones cost few cores a twentieth.
+    engines.
     """
 
     model: str
@@ -52,7 +52,6 @@ class Setup:
     logprobs: bool = False
     parts: Sequence[str] = PARTS
     servers: Sequence[int] = (1,)
-    apart: bool = False
     max_tokens: int = 64
     max_turns: int = 10
     block: int = 32
@@ -170,12 +169,12 @@ def flat(setup: Setup, turns: list[Turn]) -> Iterator[Callable[[], float]]:
         llm.llm_engine.engine_core.shutdown()
 
 
-def beside_threads(setup: Setup, engines: int, ways: Sequence[str]) -> list[Figure]:
+def beside_threads(setup: Setup, engines: int) -> list[Figure]:
     """Dialogues per second in process and over HTTP, and of a thread per dialogue at the same server of ``engines``."""
-    from benchmarks.speed.thread_client import dialogues_per_second
+    from benchmarks.speed.thread_client import THREADS, dialogues_per_second
     from benchmarks.speed.vllm_server import forget
 
-    counts = sorted({engines, setup.engines}) if "in-process" in ways else []
+    counts = sorted({engines, setup.engines}) if "in-process" in setup.parts else []
     with server(setup, engines) as url:
         tokenizer = setup.tokenizer or setup.model
         http = make_backend(f"openai:{url}#m", tokenizer=tokenizer, engines=engines, connections=setup.concurrency)
@@ -192,8 +191,9 @@ def beside_threads(setup: Setup, engines: int, ways: Sequence[str]) -> list[Figu
         plays: dict[str, Callable[[Setup], float]] = {
             name: lambda setup, b=backend: afresh(setup, b).dialogues_per_second for name, backend in ours.items()
         }
-        plays |= {"over HTTP": over_http} if "http" in ways else {}
-        targets = dict.fromkeys(plays, IN_PROCESS) | {"over HTTP": OVER_HTTP}
+        targets = dict.fromkeys(plays, IN_PROCESS)
+        if "http" in setup.parts:
+            plays["over HTTP"], targets["over HTTP"] = over_http, OVER_HTTP
         plays["threads"] = threads
         full, brief = (
             {name: partial(play, some) for name, play in plays.items()}
@@ -202,13 +202,12 @@ def beside_threads(setup: Setup, engines: int, ways: Sequence[str]) -> list[Figu
         found = in_turn(full, setup.rounds, PAUSE_S, warm_up=brief, tell=True)
         for backend in (http, *ours.values()):
             asyncio.run(backend.aclose())
-    figures = [figure(f"dialogues/s of 128 threads at a server of {_engines(engines)}", found.median("threads"))]
-    for name in [name for name in plays if name != "threads"]:
+    at = f"a server of {_engines(engines)}"
+    figures = [figure(f"dialogues/s of {THREADS} threads at {at}", found.median("threads"))]
+    for name, target in targets.items():
         figures += [
-            figure(f"dialogues/s {name}", found.median(name)),
-            figure(
-                f"{name}, over threads at a server of {_engines(engines)}", found.ratio(name, "threads"), targets[name]
-            ),
+            figure(f"dialogues/s {name}, beside {at}", found.median(name)),
+            figure(f"{name}, over threads at {at}", found.ratio(name, "threads"), target),
         ]
     return figures
 
@@ -236,10 +235,9 @@ def _engines(count: int) -> str:
 def measure(setup: Setup) -> list[Figure]:
     """All figures of the table."""
     figures = alone(beside_flat, setup) if "flat" in setup.parts else []
-    ways = [part for part in setup.parts if part != "flat"]
-    for engines in setup.servers:
-        for some in [[way] for way in ways] if setup.apart else [ways] if ways else []:
-            figures += alone(beside_threads, setup, engines, some)
+    if set(setup.parts) != {"flat"}:
+        for engines in setup.servers:
+            figures += alone(beside_threads, setup, engines)
     return figures
 
 

@@ -46,7 +46,6 @@ def main() -> int:
         logprobs=args.logprobs,
         parts=args.part,
         servers=args.servers or sorted({1, args.engines}),
-        apart=True,
     )
     return conclude(measure(setup), args.json)
 

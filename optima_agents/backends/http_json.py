@@ -1,5 +1,5 @@
 """JSON over HTTP to one server: bounded retries with growing pauses, ``Retry-After``, and limits on connections, on
-silence and on the size of an answer. A request costs a fifth of what it costs in the official OpenAI client."""
+silence and on the size of an answer."""
 
 from __future__ import annotations
 
