@@ -9,13 +9,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optima_train.commands import UserError
+from optima_train.cli import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .cells import Plan
-    from .suite import Suite
+    from .suite.cells import Plan
+    from .suite.settings import Suite
 
 EXAMPLE = "optima bench --env twohop-asym --method cot --method dialogue --model hf:tiny -n 50"
 METHODS, MODEL = ("cot", "dialogue"), "hf:tiny"
@@ -42,12 +42,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from optima_train.commands.watch import Watch
+    from optima_train.cli.watch import Watch
 
-    from .planning import plan
-    from .running import LEFT_OUT
-    from .running import run as run_cells
-    from .summary import write_summary
+    from .analysis.summary import write_summary
+    from .suite.planning import plan
+    from .suite.running import LEFT_OUT
+    from .suite.running import run as run_cells
 
     planned = plan(asked_suite(args))
     refuse_unknown(args.only, planned)
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         reasons = run_cells(planned, out, only=args.only, report=watch)
     summary = write_summary(planned, out, reasons)
     if not args.no_report:
-        from .report import write
+        from .report.write import write
 
         write(out)
     show(Console(), summary, out)
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 def asked_suite(args: argparse.Namespace) -> Suite:
     """The suite that the arguments name or describe. Raises UserError, ConfigError."""
-    from .suite import load_suite
+    from .suite.settings import load_suite
 
     sources = [text for text in args.suite if "=" not in text]
     settings = [text for text in args.suite if "=" in text]
@@ -89,9 +89,9 @@ def asked_suite(args: argparse.Namespace) -> Suite:
 
 def described(args: argparse.Namespace, settings: list[str]) -> Suite:
     """The suite of the command line alone; its models are called by their backends' names."""
-    from optima_train.config import assignment
+    from optima_train.config.loading import assignment
 
-    from .suite import overridden, suite_of
+    from .suite.settings import overridden, suite_of
 
     models = args.model or [MODEL]
     data: dict[str, Any] = {
@@ -135,7 +135,7 @@ def refuse_unknown(labels: list[str], planned: Plan) -> None:
 
 def show_plan(planned: Plan) -> int:
     """The resolved settings and every cell."""
-    from optima_train.config import dump
+    from optima_train.config.loading import dump
 
     print(dump(planned.suite))
     print(f"{len(planned.cells)} cells:")
@@ -152,7 +152,7 @@ def show_plan(planned: Plan) -> int:
 
 def show(console: Console, summary: dict[str, Any], out: Path) -> None:
     """The main table of each environment, what is missing, and where everything is."""
-    from .printing import print_summary
+    from .report.printing import print_summary
 
     print_summary(console, summary)
     for name, what in (

@@ -63,7 +63,7 @@ class CachedBackend:
 def identity(name: str, options: Mapping[str, Any]) -> str:
     """What a backend's answers depend on: its name, its options, and the size and time of every file of the local
     folders among them. A server's weights cannot be seen from here: give its cache a new file when they change."""
-    from .backends.loading import resolve
+    from .backends.hf.loading import resolve
 
     kind, _, model = name.partition(":")
     folders = [Path(text) for text in _texts([resolve(model) if kind in ("hf", "vllm") else "", options])]

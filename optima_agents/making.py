@@ -15,9 +15,9 @@ from .policy import Policy
 BACKENDS: Registry[Callable[..., Backend]] = Registry("backend", "optima.backends")
 POLICIES: Registry[Callable[..., Policy]] = Registry("policy", "optima.policies")
 
-BACKENDS.register("hf", "optima_agents.backends.transformers_local:TransformersBackend")
-BACKENDS.register("vllm", "optima_agents.backends.vllm_engine:VLLMBackend")
-BACKENDS.register("openai", "optima_agents.backends.openai_api:open_server")
+BACKENDS.register("hf", "optima_agents.backends.hf.backend:TransformersBackend")
+BACKENDS.register("vllm", "optima_agents.backends.vllm_engine.backend:VLLMBackend")
+BACKENDS.register("openai", "optima_agents.backends.openai_api.backend:open_server")
 BACKENDS.register("fake", "optima_agents.making:fake_backend")
 POLICIES.register("scripted", "optima_agents.making:scripted_policy")
 POLICIES.register("random", "optima_agents.making:random_policy")

@@ -10,23 +10,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import mirror as _mirror
+from .adapters import mirror as _mirror
+from .games.rules import Rules
 from .records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Said, Turn, Usage, View
 from .registry import UnknownName
-from .rules import Rules
 from .scenario import Scenario, Task, scenario
 from .spec import EnvSpec, Sheet, list_envs, register, spec
 
 if TYPE_CHECKING:
-    from .check import check_env
-    from .env import DialogueEnv, make
+    from .adapters.parallel import DialogueEnv, make
+    from .checks.check import check_env
     from .rewards import TERMS, Reward, term
 
 # these need PettingZoo or Gymnasium, so they load when first asked for
 _LAZY = {
-    "make": "env",
-    "DialogueEnv": "env",
-    "check_env": "check",
+    "make": "adapters.parallel",
+    "DialogueEnv": "adapters.parallel",
+    "check_env": "checks.check",
     "Reward": "rewards",
     "TERMS": "rewards",
     "term": "rewards",

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from . import catalogue as _catalogue  # noqa: F401 - fills the register
+from .games.rules import Order, Rules
 from .keywords import Keywords, refusal
 from .records import Instance, Outcome, Turn
 from .registry import load_attr
-from .rules import Order, Rules
-from .scoring import METRICS, Metric
+from .scoring.metrics import METRICS, Metric
 from .spec import spec
 
 NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi")

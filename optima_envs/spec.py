@@ -13,8 +13,8 @@ from typing import Any
 
 from .registry import Registry
 
-EXCHANGE = "optima_envs.asymmetric:AsymmetricQA"
-DEBATE = "optima_envs.debate:SolverCritic"
+EXCHANGE = "optima_envs.games.asymmetric:AsymmetricQA"
+DEBATE = "optima_envs.games.debate:SolverCritic"
 _ID = re.compile(r"(?:(?P<space>[\w.:-]+)/)?(?P<name>[\w.:-]+?)(?:[-_]v(?P<version>\d+))?")
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import load
-    from .experiment import Experiment
-    from .progress import Progress
-    from .results import LoopState
-    from .settings import TrainConfig
+    from .config.loading import load
+    from .config.settings import TrainConfig
+    from .loop.experiment import Experiment
+    from .loop.results import LoopState
+    from .run.progress import Progress
 
 __all__ = ["Experiment", "TrainConfig", "load", "train"]
-_WHERE = {"Experiment": "experiment", "TrainConfig": "settings", "load": "config"}
+_WHERE = {"Experiment": "loop.experiment", "TrainConfig": "config", "load": "config"}
 
 
 def train(
@@ -33,9 +33,9 @@ def train(
     ``overrides`` are settings by name, nested as mappings or dotted keys: ``train("quickstart", seed=1,
     **{"generate.samples": 4})``. Raises ConfigError and StageError, each with a message that says what to do.
     """
-    from .config import TrainConfig, check, load, merge, nested
-    from .experiment import Experiment
-    from .progress import silent
+    from .config.loading import TrainConfig, check, load, merge, nested
+    from .loop.experiment import Experiment
+    from .run.progress import silent
 
     chosen = load(recipe) if isinstance(recipe, (str, Path)) else recipe
     data = chosen.model_dump(mode="json")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from optima_envs.registry import Registry
 
-from .settings import TrainConfig
-from .stages import Stage, Step
+from .config.settings import TrainConfig
+from .run.stage import Stage, Step
 
 Recipe = Callable[[int], Sequence[Stage]]
 METHODS: Registry[Callable[[TrainConfig], Recipe]] = Registry("method", "optima.methods")
@@ -41,28 +41,28 @@ def isft_dpo(config: TrainConfig) -> Recipe:
 
 
 def _sft_stages() -> Sequence[Stage]:
-    from .evaluate import Evaluate
-    from .generate import Generate
-    from .rank import Rank
-    from .rows import BuildRows
-    from .selection import Select
-    from .sft import Sft
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .stages.rows import BuildRows
+    from .stages.selection import Select
+    from .training.sft import Sft
 
     return Generate(), Rank(), Select(), BuildRows(), Sft(), Evaluate()
 
 
 def _dpo_stages() -> Sequence[Stage]:
-    from .dpo import Dpo
-    from .evaluate import Evaluate
-    from .grow import Grow
-    from .pairs import Pairs
+    from .stages.evaluate import Evaluate
+    from .training.dpo import Dpo
+    from .tree_search.grow import Grow
+    from .tree_search.pairs import Pairs
 
     return Grow(), Pairs(), Dpo(), Evaluate()
 
 
 def plan(config: TrainConfig) -> list[Step]:
     """Every step of a run, in order: the untrained team's evaluation, then each iteration's stages."""
-    from .evaluate import Evaluate
+    from .stages.evaluate import Evaluate
 
     recipe = METHODS[config.method](config)
     steps = [Step(-1, Evaluate())]

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.baseline import BASELINES, Baseline, Session
+from benchmarks.methods.baseline import BASELINES, Baseline, Session
 from optima_agents import Request, Sampling
 from optima_agents.backends.base import Completion
-from optima_envs.asymmetric import AsymmetricQA
-from optima_envs.debate import SolverCritic
+from optima_envs.games.asymmetric import AsymmetricQA
+from optima_envs.games.debate import SolverCritic
 from optima_envs.records import Episode, EpisodeKey, Instance, Turn, Usage
 from optima_envs.scenario import Scenario
-from optima_envs.scoring import METRICS
+from optima_envs.scoring.metrics import METRICS
 
 
 class Recorder:

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from benchmarks.baseline import BASELINES, Session, baseline
-from benchmarks.planning import plan
-from benchmarks.running import run
-from benchmarks.suite import Suite, suite_of
-from benchmarks.summary import write_summary
+from benchmarks.analysis.summary import write_summary
+from benchmarks.methods.baseline import BASELINES, Session, baseline
+from benchmarks.suite.planning import plan
+from benchmarks.suite.running import run
+from benchmarks.suite.settings import Suite, suite_of
 from optima_agents import Request
 from optima_agents.backends.base import Completion, EngineDead
 from optima_agents.making import BACKENDS

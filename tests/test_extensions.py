@@ -72,17 +72,17 @@ class Mute:
         return Act("")
 """
 METHOD = """
-from optima_train.generate import Generate
+from optima_train.stages.generate import Generate
 from optima_train.methods import METHODS
-from optima_train.rank import Rank
-from optima_train.selection import Select
+from optima_train.stages.rank import Rank
+from optima_train.stages.selection import Select
 
 @METHODS.register("sample-only")
 def sample_only(config):
     return lambda iteration: (Generate(), Rank(), Select())
 """
 BASELINE = '''
-from benchmarks.baseline import baseline
+from benchmarks.methods.baseline import baseline
 
 @baseline("second-opinion", families=["exchange"], askers=1)
 async def second_opinion(session):
@@ -156,7 +156,7 @@ def outside(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 def optima(env: dict[str, str], cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from optima_train.cli import main; sys.exit(main())"
+    code = "import sys; from optima_train.cli.main import main; sys.exit(main())"
     return subprocess.run([sys.executable, "-c", code, *args], env=env, cwd=cwd, capture_output=True, text=True)
 
 

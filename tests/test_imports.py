@@ -28,9 +28,9 @@ def loaded(code: str) -> str:
         "import optima_envs; optima_envs.make('twohop-asym').reset(seed=0)",
         "import optima_agents",
         "import optima_train",
-        "from optima_train.config import load; load('quickstart')",
-        "from optima_train.cli import main; main(['--help'])",
-        "from optima_train.cli import main; main(['envs'])",
+        "from optima_train.config.loading import load; load('quickstart')",
+        "from optima_train.cli.main import main; main(['--help'])",
+        "from optima_train.cli.main import main; main(['envs'])",
     ],
 )
 def test_no_heavy_package_is_loaded(code: str):
@@ -39,7 +39,11 @@ def test_no_heavy_package_is_loaded(code: str):
 
 def test_help_needs_the_standard_library_alone():
     done = subprocess.run(
-        [sys.executable, "-c", "from optima_train.cli import main; main(['--help']); import sys; print(*sys.modules)"],
+        [
+            sys.executable,
+            "-c",
+            "from optima_train.cli.main import main; main(['--help']); import sys; print(*sys.modules)",
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -55,7 +59,7 @@ def test_help_needs_the_standard_library_alone():
         ("optima_agents", "py.typed"),
         ("optima_train", "py.typed"),
         ("optima_train", "recipes/quickstart.yaml"),
-        ("optima_train", "report_page/page.html"),
+        ("optima_train", "report/page/page.html"),
         ("optima_agents", "tiny/model.safetensors"),
         ("optima_agents", "tiny/README.md"),
     ],

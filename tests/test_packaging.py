@@ -18,7 +18,7 @@ NEEDED = {
     "optima_agents/tiny/README.md",
     "optima_envs/py.typed",
     "optima_train/recipes/quickstart.yaml",
-    "optima_train/report_page/page.html",
+    "optima_train/report/page/page.html",
     "benchmarks/configs/small.yaml",
     "benchmarks/speed/env_steps.py",
 }
@@ -128,7 +128,7 @@ def test_the_wheel_has_everything_and_only_us(tmp_path: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
-        assert "optima = optima_train.cli:main" in archive.read(entry_points).decode()
+        assert "optima = optima_train.cli.main:main" in archive.read(entry_points).decode()
     assert names >= NEEDED, NEEDED - names
     sources = {str(path.relative_to(ROOT)) for layer in ("optima_envs", "optima_agents", "optima_train", "benchmarks")
                for path in (ROOT / layer).rglob("*.py")}  # fmt: skip

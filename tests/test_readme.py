@@ -10,7 +10,7 @@ import tomllib
 import pytest
 import tree
 
-from optima_train.cli import VERBS
+from optima_train.cli.main import VERBS
 
 TEXT = (tree.ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

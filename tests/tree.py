@@ -14,8 +14,7 @@ DATA = {
     "tiny": "the embedded model: weights, tokenizer, chat template, model card",
     "recipes": "settings as YAML: the paper's constants, and the small run",
     "configs": "suites of methods, and comparisons of trainings, as YAML",
-    "report_page": "the report's HTML, style and scripts",
-    "page": "the page of a suite: HTML, style and scripts; shared parts are in report_page",
+    "page": "the page's HTML, style and scripts",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.baseline import Baseline, Session
 from optima_envs.records import Said
+
+from .baseline import Baseline, Session
 
 
 async def context_dump(session: Session) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.baseline import Baseline, Session
 from optima_agents.backends.base import Message
+
+from .baseline import Baseline, Session
 
 CONTEXT = {"context": ("full", "half")}  # all agents' facts, or only those of the first agent
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.baseline import Baseline, Session
 from optima_envs.records import Turn
 
+from .baseline import Baseline, Session
 from .seats import pasted, replied, seats, told
 from .voting import vote
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.baseline import Baseline, Session
-from optima_envs.parsing import extract
 from optima_envs.records import Turn
+from optima_envs.scoring.parsing import extract
 
+from .baseline import Baseline, Session
 from .json_reply import json_field
 from .seats import Seat, bystander, pasted, replied, seats, told
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import re
 
-from benchmarks.baseline import Baseline, Session
-from optima_envs.parsing import visible
 from optima_envs.records import Turn
+from optima_envs.scoring.parsing import visible
 
+from .baseline import Baseline, Session
 from .seats import bystander, pasted, replied, seats, told
 from .voting import vote
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.baseline import Baseline, Session
+from .baseline import Baseline, Session
 
 COMPACT = (
     "Do not write prose: choose whatever form carries a message in the fewest words, such as code, logic, tables, "

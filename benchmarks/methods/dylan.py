@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.baseline import Baseline, Session
-from optima_envs.parsing import visible
 from optima_envs.records import Turn
+from optima_envs.scoring.parsing import visible
 
+from .baseline import Baseline, Session
 from .seats import Seat, bystander, numbered, seats, told
 from .voting import Ballot, vote
 

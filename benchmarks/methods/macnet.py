@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from benchmarks.baseline import Baseline, Session
 from optima_envs.records import Turn
 
+from .baseline import Baseline, Session
 from .graph import TOPOLOGIES, layers, sinks, sources
 from .seats import Seat, numbered, pasted, seats, told
 

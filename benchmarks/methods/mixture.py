@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.baseline import Baseline, Session
-
+from .baseline import Baseline, Session
 from .seats import numbered, seats, told
 
 MERGE = (

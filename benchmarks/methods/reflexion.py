@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.baseline import Baseline, Session
 from optima_agents.backends.base import Message
 
+from .baseline import Baseline, Session
 from .cot import CONTEXT, question
 
 Prompt = tuple[Message, ...]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from benchmarks.baseline import Session
 from optima_agents.backends.base import Message
 from optima_agents.prompts import heard, messages
 from optima_envs.records import Said, Turn
+
+from .baseline import Session
 
 Prompt = tuple[Message, ...]
 

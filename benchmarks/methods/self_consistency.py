@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from benchmarks.baseline import Baseline, Session
-
+from .baseline import Baseline, Session
 from .cot import CONTEXT, reason
 from .voting import vote
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.baseline import Baseline, Session
-from optima_envs.parsing import visible
+from optima_envs.scoring.parsing import visible
 
+from .baseline import Baseline, Session
 from .cot import CONTEXT, question
 
 CRITICISE = (

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.baseline import Session
-from optima_envs.scoring import Metric
+from optima_envs.scoring.metrics import Metric
 from optima_envs.tasks.choices import LETTERS, golds
+
+from .baseline import Session
 
 ALIKE = 0.9  # two answers are one candidate when the metric rates one against the other above this (OPTIMA's code)
 

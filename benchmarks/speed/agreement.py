@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import optima_envs
-from benchmarks.speed.timing import Figure, arguments, conclude, figure
-from benchmarks.speed.vllm_server import vllm_server
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
-from optima_agents.backends.loading import TINY
-from optima_agents.backends.vllm_on_cpu import CPU
+from optima_agents.backends.hf.loading import TINY
+from optima_agents.backends.vllm_engine.on_cpu import CPU
 from optima_envs.records import Episode, Turn
+
+from .timing import Figure, arguments, conclude, figure
+from .vllm_server import vllm_server
 
 LIKELIHOOD, NOISE = 1e-3, 1e-2
 ENGINE = {"dtype": "float32", "enforce_eager": True, **CPU}

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import optima_envs
-from benchmarks.speed.prefix_bound import cacheable
-from benchmarks.speed.timing import Figure, figure, in_turn
 from optima_agents import EpisodeLog, Job, LLMPolicy, Rollouts, Sampling, make_backend
-from optima_agents.backends.vllm_on_cpu import cpu_options
+from optima_agents.backends.vllm_engine.on_cpu import cpu_options
 from optima_envs.records import Episode, Turn
+
+from .prefix_bound import cacheable
+from .timing import Figure, figure, in_turn
 
 FLAT, CACHED, IN_PROCESS, OVER_HTTP = 0.9, 0.95, 2.0, 1.2
 SAMPLES = 8
@@ -171,8 +172,8 @@ def flat(setup: Setup, turns: list[Turn]) -> Iterator[Callable[[], float]]:
 
 def beside_threads(setup: Setup, engines: int) -> list[Figure]:
     """Dialogues per second in process and over HTTP, and of a thread per dialogue at the same server of ``engines``."""
-    from benchmarks.speed.thread_client import THREADS, dialogues_per_second
-    from benchmarks.speed.vllm_server import forget
+    from .thread_client import THREADS, dialogues_per_second
+    from .vllm_server import forget
 
     counts = sorted({engines, setup.engines}) if "in-process" in setup.parts else []
     with server(setup, engines) as url:
@@ -216,7 +217,7 @@ def beside_threads(setup: Setup, engines: int) -> list[Figure]:
 def server(setup: Setup, engines: int) -> Iterator[str]:
     """A server as vLLM starts it; of several engines as our backend starts them, since vLLM by itself put both on the
     first of two cores."""
-    from benchmarks.speed.vllm_server import vllm_server
+    from .vllm_server import vllm_server
 
     options: Any = nullcontext(setup.engine)
     if engines > 1:

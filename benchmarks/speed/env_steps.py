@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import optima_envs
-from optima_envs.env import DialogueEnv
+from optima_envs.adapters.parallel import DialogueEnv
 from optima_envs.records import Instance
 
 from . import peers

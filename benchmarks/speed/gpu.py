@@ -9,9 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.speed.engine_table import Setup, measure
-from benchmarks.speed.random_model import SIZES, build
-from benchmarks.speed.timing import Figure, arguments, conclude, figure
+from .engine_table import Setup, measure
+from .random_model import SIZES, build
+from .timing import Figure, arguments, conclude, figure
 
 MINUTES = 8.0
 

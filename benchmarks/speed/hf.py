@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.random_model import build
-from benchmarks.speed.timing import Figure, arguments, conclude, figure
 from optima_agents import Completion, Request, Sampling, make_backend
-from optima_agents.backends.loading import resolve
+from optima_agents.backends.hf.loading import resolve
+
+from .random_model import build
+from .timing import Figure, arguments, conclude, figure
 
 BATCH, PROMPT, NEW, SIBLINGS = 64, 300, 64, 8
 OVER_GENERATE = 1.5

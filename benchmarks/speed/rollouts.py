@@ -17,12 +17,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import optima_envs
-from benchmarks.speed import inspect_peer
-from benchmarks.speed.timing import Figure, arguments, conclude, figure
 from optima_agents import EpisodeLog, Job, LLMPolicy, Request, Rollouts
 from optima_agents.backends.base import Completion
 from optima_agents.backends.fake import FakeBackend
 from optima_envs.records import Usage
+
+from . import inspect_peer
+from .timing import Figure, arguments, conclude, figure
 
 TURNS = 8
 SAMPLES = 8

@@ -11,16 +11,17 @@ import asyncio
 from dataclasses import dataclass
 
 import optima_envs
-from benchmarks.speed.timing import Figure, arguments, conclude, figure
 from optima_agents import LLMPolicy, Sampling, arollout, make_backend
 from optima_agents.formats import FORMATS
 from optima_agents.policy import seats
 from optima_envs.rewards import Reward
 from optima_envs.scenario import Scenario
-from optima_train.growth import Grower, Round, together
-from optima_train.readability import Readability
-from optima_train.settings import TreeConfig
-from optima_train.tree import ROOT, Tree
+from optima_train.config.settings import TreeConfig
+from optima_train.stages.readability import Readability
+from optima_train.tree_search.growth import Grower, Round, together
+from optima_train.tree_search.tree import ROOT, Tree
+
+from .timing import Figure, arguments, conclude, figure
 
 ENV, TARGET = "twohop-asym", 0.7
 SAMPLING = Sampling(0.7, max_tokens=64)

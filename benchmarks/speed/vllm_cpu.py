@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.speed.engine_table import PARTS, Setup, measure
-from benchmarks.speed.timing import arguments, conclude
-from optima_agents.backends.loading import TINY
-from optima_agents.backends.vllm_on_cpu import CPU
+from optima_agents.backends.hf.loading import TINY
+from optima_agents.backends.vllm_engine.on_cpu import CPU
+
+from .engine_table import PARTS, Setup, measure
+from .timing import arguments, conclude
 
 # as the vllm backend starts it on a CPU; named here, since the flat run and the server start without it
 ENGINE = {"dtype": "float32", **CPU}

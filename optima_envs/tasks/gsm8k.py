@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-from ..numerals import read_number
 from ..records import Instance
+from ..scoring.numerals import read_number
 from .dataset import Dataset, RowError, need_text
 from .loading import Data, Row, Source
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import re
 
-from ..parsing import boxes
 from ..records import Instance
+from ..scoring.parsing import boxes
 from .dataset import Dataset, RowError, UnusableRowError, need_text
 from .loading import Data, Row, Source
 

@@ -16,8 +16,8 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
-from ..parsing import extract, normalise
 from ..records import Instance, Turn
+from ..scoring.parsing import extract, normalise
 from .names import FAMILIES, LINKS, PEOPLE, VALUES
 
 SPLITS = ("train", "validation", "test")

@@ -86,7 +86,7 @@ def make_tokenizer(family: str):
 @pytest.fixture(scope="session")
 def chats():
     """One ChatTokenizer per template family."""
-    from optima_agents.backends.templates import ChatTokenizer
+    from optima_agents.backends.chat.templates import ChatTokenizer
 
     return {name: ChatTokenizer(make_tokenizer(name)) for name in FAMILIES}
 

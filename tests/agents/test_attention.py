@@ -21,7 +21,7 @@ class Module:
 def test_grouped_attention_equals_sdpa(tokens, groups, masked, dtype):
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    from optima_agents.backends.attention import grouped
+    from optima_agents.backends.hf.attention import grouped
 
     torch.manual_seed(0)
     rows, heads, dim, columns = 3, 2, 8, 11

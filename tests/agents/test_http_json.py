@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("aiohttp")
-from optima_agents.backends import http_json
 from optima_agents.backends.base import BackendError
-from optima_agents.backends.http_json import HttpJson, Lost, Refused
+from optima_agents.backends.openai_api import http_json
+from optima_agents.backends.openai_api.http_json import HttpJson, Lost, Refused
 
 OK = answer({"fine": True})
 

@@ -11,7 +11,7 @@ import pytest
 from optima_agents import rollout
 from optima_agents.scripted import Oracle
 from optima_envs import scenario
-from optima_envs.scoring import METRICS, Measure
+from optima_envs.scoring.metrics import METRICS, Measure
 
 
 def judged_by(metric: Measure, episodes: int):

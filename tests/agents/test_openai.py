@@ -13,7 +13,7 @@ from agents.faulty_server import ASK, CHAT, VLLM, answer
 pytest.importorskip("aiohttp")
 from optima_agents import LLMPolicy, Request, Sampling, make_backend, rollout
 from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead
-from optima_agents.backends.openai_api import OpenAIBackend
+from optima_agents.backends.openai_api.backend import OpenAIBackend
 
 AT_ONCE = "retry-after-ms: 1\r\n"  # keeps the pauses out of the tests
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from optima_agents.backends import pieces
-from optima_agents.backends.pieces import Pieces
+from optima_agents.backends.chat import pieces
+from optima_agents.backends.chat.pieces import Pieces
 
 BITS = st.lists(st.sampled_from(["<s>", "[INST]", " ", "a", "ab a", "b", "\n", "<"])).map("".join)
 KINDS = ["first", "always", "prepended", "stripping"]

@@ -12,7 +12,7 @@ import pytest
 import optima_agents
 from optima_agents import LLMPolicy, Request, Sampling, make_backend, make_policy, rollout
 from optima_agents.backends.base import Completion, EngineDead
-from optima_agents.backends.batching import Batcher, batched
+from optima_agents.backends.hf.batching import Batcher, batched
 from optima_agents.human import HumanPolicy
 from optima_agents.scripted import Scripted
 from optima_envs import scenario

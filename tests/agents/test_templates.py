@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_agents.backends.templates import ChatTokenizer
+from optima_agents.backends.chat.templates import ChatTokenizer
 
 FAMILIES = ["chatml", "llama3", "mistral", "gemma", "internlm2", "thinking"]
 CONTROL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<bos>", "<eos>"]

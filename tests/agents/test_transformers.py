@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead, Likelihood, Request, Sampling, Tokens
-from optima_agents.backends.transformers_local import TransformersBackend
+from optima_agents.backends.hf.backend import TransformersBackend
 
 torch = pytest.importorskip("torch")
 GREEDY = Sampling(temperature=0.0, max_tokens=24)

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from recording import Recorder, debate, exchange, play
 
-from benchmarks.baseline import BASELINES, Baseline, Session, baseline
-from benchmarks.catalogue import METHODS
+from benchmarks.methods.baseline import BASELINES, Baseline, Session, baseline
+from benchmarks.methods.catalogue import METHODS
 from optima_agents import LLMPolicy, Sampling, rollout
 from optima_agents.backends.base import BackendError, Completion
 from optima_agents.backends.fake import FakeBackend

@@ -12,14 +12,14 @@ import pytest
 import small_suites
 from small_suites import opened, play
 
-from benchmarks.curves import plateaus, powers
-from benchmarks.planning import plan
-from optima_train.config import ConfigError
-from optima_train.context import StageContext
-from optima_train.evaluate import Evaluate
+from benchmarks.analysis.curves import plateaus, powers
+from benchmarks.suite.planning import plan
+from optima_train.config.loading import ConfigError
+from optima_train.config.settings import TrainConfig
 from optima_train.methods import METHODS
-from optima_train.settings import TrainConfig
-from optima_train.stages import ModelRef, Stage, StageResult
+from optima_train.run.engines import StageContext
+from optima_train.run.stage import ModelRef, Stage, StageResult
+from optima_train.stages.evaluate import Evaluate
 
 SAMPLED = [{"name": "small-lucky", "samples": 5}, {"name": "small-even", "samples": 5}, "small-right"]
 SCALING = [{"kind": "scaling", "of": ["small-lucky", "small-even"]}]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recording import debate, exchange, play
 
-from benchmarks.baseline import BASELINES
+from benchmarks.methods.baseline import BASELINES
 from benchmarks.methods.dialogue import COMPACT
 from benchmarks.methods.reflexion import LESSONS, REFLECT
 from benchmarks.methods.self_refine import CRITICISE, satisfied

@@ -7,8 +7,8 @@ import pytest
 from envs.worlds import DATA, FILES, WORLDS
 from recording import debate, exchange, play
 
-from benchmarks.baseline import BASELINES
-from benchmarks.catalogue import METHODS
+from benchmarks.methods.baseline import BASELINES
+from benchmarks.methods.catalogue import METHODS
 from optima_envs import scenario
 from optima_envs.records import Episode
 

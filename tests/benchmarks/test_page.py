@@ -16,9 +16,9 @@ from bench_run import HOSTILE, METHODS, write_bench
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import page
-from benchmarks.bench_directory import Bench, load
-from benchmarks.dialogues import CHUNK, choose, pack, squeeze
+from benchmarks.report import page
+from benchmarks.report.dialogues import CHUNK, choose, pack, squeeze
+from benchmarks.report.directory import Bench, load
 
 
 class Outline(html.parser.HTMLParser):
@@ -125,7 +125,7 @@ def test_chosen_questions_fit_and_are_taken_in_turn(counts: dict, most: int):
 
 
 def test_chunks_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("benchmarks.dialogues.CHUNK", 3_000)
+    monkeypatch.setattr("benchmarks.report.dialogues.CHUNK", 3_000)
     packed = pack(bench)
     index = opened(packed.index)
     sizes = [len(opened(chunk)) for chunk in packed.chunks]

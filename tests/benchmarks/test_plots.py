@@ -13,12 +13,12 @@ from bench_run import HOSTILE, write_bench
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.bench_directory import load
-from benchmarks.plot_labels import overlap, place, spread
+from benchmarks.report.directory import load
+from benchmarks.report.plot_labels import overlap, place, spread
 
 pytest.importorskip("matplotlib", reason="plots as files need matplotlib (pip install 'optima-marl[plots]')")
 
-from benchmarks import plots
+from benchmarks.report import plots
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

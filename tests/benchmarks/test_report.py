@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from bench_run import METHODS, write_bench
 
-from benchmarks import page, report, tables
-from benchmarks.bench_directory import load
+from benchmarks.report import page, tables
+from benchmarks.report import write as report
+from benchmarks.report.directory import load
 from optima_agents import EpisodeLog
 
 
@@ -154,7 +155,7 @@ def test_cells_come_in_the_order_of_the_summary(bench: Path):
 
 
 def test_optima_report_knows_a_suite_by_its_summary(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from optima_train.cli import main
+    from optima_train.cli.main import main
 
     assert main(["report", str(bench)]) == 0
     assert (bench / "report.html").is_file() and "report.html" in capsys.readouterr().out

@@ -12,8 +12,8 @@ import pytest
 from bench_run import METHODS, write_bench, write_many
 from browser import CHROMIUM, Page, browsing
 
-from benchmarks import page as pages
-from benchmarks.bench_directory import load
+from benchmarks.report import page as pages
+from benchmarks.report.directory import load
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium)")
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.measures import Measured, numbers
-from benchmarks.stats import Line, holm, matched, on_front, paired, table
-from benchmarks.subsampling import coverage, prefixes
-from optima_envs.scoring import METRICS
+from benchmarks.analysis.stats import Line, holm, matched, on_front, paired, table
+from benchmarks.analysis.subsampling import coverage, prefixes
+from benchmarks.suite.measures import Measured, numbers
+from optima_envs.scoring.metrics import METRICS
 
 ARENA: Any = SimpleNamespace(label="world", scenario=SimpleNamespace(id="acme/world-v0", metric=METRICS["f1"]))
 

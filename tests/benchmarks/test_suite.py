@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.planning import plan
-from benchmarks.suite import CONFIGS, load_suite, overridden, suite_of
+from benchmarks.suite.planning import plan
+from benchmarks.suite.settings import CONFIGS, load_suite, overridden, suite_of
 from optima_envs.registry import UnknownName
-from optima_train.config import ConfigError, dump
-from optima_train.stages import StageError
+from optima_train.config.loading import ConfigError, dump
+from optima_train.run.stage import StageError
 
 CONTENT = {path: yaml.safe_load(path.read_text()) for path in sorted(CONFIGS.glob("*.yaml"))}
 SUITES = [path for path, content in CONTENT.items() if "runs" not in content]  # the others compare trainings

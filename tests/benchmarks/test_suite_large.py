@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from benchmarks.command import arguments, asked_suite
-from benchmarks.models import config_of
-from benchmarks.suite import CONFIGS
+from benchmarks.suite.models import config_of
+from benchmarks.suite.settings import CONFIGS
 from optima_envs.spec import full_id
-from optima_train.cli import Parser
+from optima_train.cli.main import Parser
 
 HEADERS = {
     path.stem: path.read_text() for path in sorted(CONFIGS.glob("*.yaml")) if "\n#   optima bench" in path.read_text()

@@ -11,13 +11,13 @@ import pytest
 import small_suites
 from small_suites import opened, play
 
-from benchmarks.planning import plan
-from benchmarks.running import run
-from benchmarks.summary import write_summary
+from benchmarks.analysis.summary import write_summary
+from benchmarks.suite.planning import plan
+from benchmarks.suite.running import run
 from optima_agents import EpisodeLog
-from optima_train.config import ConfigError
-from optima_train.failpoints import VARIABLE
-from optima_train.stages import StageError
+from optima_train.config.loading import ConfigError
+from optima_train.run.failpoints import VARIABLE
+from optima_train.run.stage import StageError
 
 
 def keys(out: Path) -> dict[str, list[str]]:

@@ -12,8 +12,8 @@ from bench_run import METHODS, write_bench
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import tables
-from benchmarks.bench_directory import Bench, load
+from benchmarks.report import tables
+from benchmarks.report.directory import Bench, load
 
 
 @pytest.fixture(scope="module")

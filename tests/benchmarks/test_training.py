@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.models import train
-from benchmarks.suite import ModelChoice
-from benchmarks.training import Comparison, main, planned
-from benchmarks.training_table import Targets, judge, summarise, write_tables
-from optima_train.config import ConfigError, check, load, read
-from optima_train.intervals import bootstrap
+from benchmarks.suite.models import train
+from benchmarks.suite.settings import ModelChoice
+from benchmarks.training.__main__ import Comparison, main, planned
+from benchmarks.training.table import Targets, judge, summarise, write_tables
+from optima_train.analysis.intervals import bootstrap
+from optima_train.config.loading import ConfigError, check, load, read
+from optima_train.loop.reuse import _alike
 from optima_train.methods import plan
-from optima_train.reuse import _alike
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
 SMALL = """env.max_turns=2 generate.instances=2 generate.samples=2 generate.max_tokens=8 select.threshold=-5

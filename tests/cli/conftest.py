@@ -28,7 +28,7 @@ def optima(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``optima("train", "x", ...)`` in an empty directory."""
 
     def call(*args: object, text: str = "") -> subprocess.CompletedProcess[str]:
-        code = "import sys; from optima_train.cli import main; sys.exit(main())"
+        code = "import sys; from optima_train.cli.main import main; sys.exit(main())"
         env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
         command = [sys.executable, "-c", code, *map(str, args)]
         return subprocess.run(command, env=env, cwd=tmp_path, input=text, capture_output=True, text=True, timeout=300)

@@ -12,7 +12,7 @@ import small_suites
 import yaml
 from small_suites import opened
 
-from optima_train.cli import main
+from optima_train.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., tuple[int, str, str]]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from optima_train.commands import UserError
-from optima_train.commands.train import upload
-from optima_train.stages import StageError
+from optima_train.cli import UserError
+from optima_train.cli.train import upload
+from optima_train.run.stage import StageError
 
 
 def test_a_run_without_a_model_is_named(tmp_path: Path):

@@ -13,9 +13,9 @@ from browser import CHROMIUM, browsing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optima_train.one_page import inert
-from optima_train.report import render, write_report
-from optima_train.report_data import collect
+from optima_train.report.data import collect
+from optima_train.report.one_page import inert
+from optima_train.report.write import render, write_report
 
 from .conftest import HOSTILE, write_run
 

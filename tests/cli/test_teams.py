@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from optima_agents import EpisodeLog
-from optima_train.cli import main
+from optima_train.cli.main import main
 
 TEAM = """
 sharing: full

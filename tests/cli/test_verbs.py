@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from optima_train.cli import VERBS
+from optima_train.cli.main import VERBS
 
 from .conftest import write_run
 

@@ -12,14 +12,14 @@ from envs.worlds import DATA, FILES, WORLDS, Tiny
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 
 import optima_envs
-from optima_envs.aec import aec
-from optima_envs.asymmetric import AsymmetricQA
-from optima_envs.canary import check_canaries
-from optima_envs.check import CHECKS, NonConformanceError
-from optima_envs.env import DialogueEnv
+from optima_envs.adapters.aec import aec
+from optima_envs.adapters.parallel import DialogueEnv
+from optima_envs.checks.canary import check_canaries
+from optima_envs.checks.check import CHECKS, NonConformanceError
+from optima_envs.games.asymmetric import AsymmetricQA
 from optima_envs.records import View
 from optima_envs.scenario import Scenario
-from optima_envs.scoring import METRICS
+from optima_envs.scoring.metrics import METRICS
 
 VARIANTS = (
     {},

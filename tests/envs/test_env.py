@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import optima_envs
-from optima_envs.aec import DialogueAEC
-from optima_envs.asymmetric import AsymmetricQA
-from optima_envs.env import DialogueEnv
+from optima_envs.adapters.aec import DialogueAEC
+from optima_envs.adapters.parallel import DialogueEnv
+from optima_envs.adapters.single import SingleSeat, recite
+from optima_envs.adapters.spaces import Utterance
+from optima_envs.adapters.wrappers import EpisodeRecord, OrderEnforcing, RewardTerms, TokenBudget
+from optima_envs.games.asymmetric import AsymmetricQA
 from optima_envs.records import Episode
 from optima_envs.scenario import Scenario
-from optima_envs.scoring import METRICS
-from optima_envs.single import SingleSeat, recite
-from optima_envs.spaces import Utterance
+from optima_envs.scoring.metrics import METRICS
 from optima_envs.tokens import counter, cut, words
-from optima_envs.wrappers import EpisodeRecord, OrderEnforcing, RewardTerms, TokenBudget
 
 
 def tiny(task: Tiny | None = None, **kwargs) -> DialogueEnv:

@@ -9,13 +9,13 @@ from envs.worlds import Tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_envs.asymmetric import AsymmetricQA
-from optima_envs.debate import SolverCritic
-from optima_envs.env import DialogueEnv
+from optima_envs.adapters.parallel import DialogueEnv
+from optima_envs.games.asymmetric import AsymmetricQA
+from optima_envs.games.debate import SolverCritic
+from optima_envs.games.rules import Rules, Turns
 from optima_envs.records import Instance, Said, View
-from optima_envs.rules import Rules, Turns
 from optima_envs.scenario import Scenario
-from optima_envs.scoring import METRICS
+from optima_envs.scoring.metrics import METRICS
 
 SHOWN = ("instructions", "question", "private", "dialogue", "turn", "turns_left")
 

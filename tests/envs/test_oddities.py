@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from optima_envs.datacheck import check
+from optima_envs.checks.datacheck import check
 from optima_envs.records import Instance
 from optima_envs.scenario import scenario
-from optima_envs.scoring import METRICS
+from optima_envs.scoring.metrics import METRICS
 from optima_envs.tasks.hendrycks import final_answer
 from optima_envs.tasks.mmlu import MMLU
 from optima_envs.tasks.multihop import instance

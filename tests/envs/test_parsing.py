@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_envs.parsing import MAX_ANSWER, MAX_SCAN, extract, normalise, unwrap, visible
+from optima_envs.scoring.parsing import MAX_ANSWER, MAX_SCAN, extract, normalise, unwrap, visible
 
 PIECES = (
     "<A>",

@@ -7,10 +7,10 @@ from envs.worlds import turns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optima_envs.asymmetric import AsymmetricQA
-from optima_envs.debate import SolverCritic
+from optima_envs.games.asymmetric import AsymmetricQA
+from optima_envs.games.debate import SolverCritic
+from optima_envs.games.rules import Rules
 from optima_envs.records import Instance, Outcome, Turn
-from optima_envs.rules import Rules
 
 INST = Instance("i", "who?", ("x",), {"Alice": "secret of Alice", "Bob": "secret of Bob"})
 A, B, C = "Alice", "Bob", "Carol"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optima_envs.numerals import read_number
-from optima_envs.scoring import METRICS, token_f1
+from optima_envs.scoring.metrics import METRICS, token_f1
+from optima_envs.scoring.numerals import read_number
 
 TEXT_METRICS = ("em", "f1", "token-f1", "choice", "number")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optima_envs.datacheck import check
+from optima_envs.checks.datacheck import check
 from optima_envs.scenario import scenario
 from optima_envs.tasks.arc import ARC
 from optima_envs.tasks.cbt import CBT

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from optima_envs.datacheck import check
-from optima_envs.parsing import extract
+from optima_envs.checks.datacheck import check
 from optima_envs.records import Instance, Turn
 from optima_envs.scenario import Scenario, scenario
+from optima_envs.scoring.parsing import extract
 
 ROOT = Path(__file__).resolve().parents[3] / "shared" / "data"
 FOLDERS = {

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from random_llama import save_random_llama
 
-from optima_train.config import load
-from optima_train.context import Engines, StageContext
-from optima_train.dpo import Dpo
-from optima_train.files import write_lines
-from optima_train.progress import silent
-from optima_train.stages import ModelRef, Step
+from optima_train.config.loading import load
+from optima_train.run.engines import Engines, StageContext
+from optima_train.run.files import write_lines
+from optima_train.run.progress import silent
+from optima_train.run.stage import ModelRef, Step
+from optima_train.training.dpo import Dpo
 
 pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from optima_train.pretrain import world_texts
-    from optima_train.tiny_tokenizer import build_tokenizer
+    from optima_train.tiny.pretrain import world_texts
+    from optima_train.tiny.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer(world_texts(0, 40))
     folder = tmp_path_factory.mktemp("model")

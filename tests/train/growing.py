@@ -15,9 +15,9 @@ from optima_agents.prompts import messages
 from optima_envs.records import Usage, View
 from optima_envs.rewards import Reward
 from optima_envs.scenario import Scenario
-from optima_train.growth import Grower, Round, together
-from optima_train.settings import TreeConfig
-from optima_train.tree import Tree
+from optima_train.config.settings import TreeConfig
+from optima_train.tree_search.growth import Grower, Round, together
+from optima_train.tree_search.tree import Tree
 
 
 def rendered(view: View) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ import pytest
 
 from optima_agents import EpisodeLog
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
-from optima_train.cli import main
-from optima_train.comparison import compare
+from optima_train.analysis.comparison import compare
+from optima_train.cli.main import main
 
 
 def episode(instance: str, score: float, tokens: int = 10, sample: int = 0, error: str | None = None, env: str = "e"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from optima_train.config import RECIPES, ConfigError, TrainConfig, check, dump, flatten, load
+from optima_train.config.loading import RECIPES, ConfigError, TrainConfig, check, dump, flatten, load
 
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yaml")))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from optima_train.config import load
-from optima_train.experiment import Experiment
-from optima_train.report import write_report
-from optima_train.report_data import collect
-from optima_train.results import LoopState
+from optima_train.config.loading import load
+from optima_train.loop.experiment import Experiment
+from optima_train.loop.results import LoopState
+from optima_train.report.data import collect
+from optima_train.report.write import write_report
 
 # a model that knows nothing is wrong everywhere: with the task term alone all rewards are equal
 EQUAL = ["reward.weights={task: 1.0, tokens: 0, readability: 0}", "evaluate.nll=false", "pairs.gap=0"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from preference_data import PAIRS, both
 
-from optima_train.checkpoints import load_model
-from optima_train.dpo import drift
-from optima_train.files import write_json
-from optima_train.stages import ModelRef, StageError, execute
+from optima_train.run.files import write_json
+from optima_train.run.stage import ModelRef, StageError, execute
+from optima_train.training.checkpoints import load_model
+from optima_train.training.dpo import drift
 
 LORA = "train.lora={rank: 4, merge: false}"
 

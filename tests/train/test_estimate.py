@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from optima_train.commands.dry_run import quantity, show_plan
-from optima_train.config import load
-from optima_train.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from optima_train.cli.dry_run import quantity, show_plan
+from optima_train.cli.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from optima_train.cli.model_size import count, parameters
+from optima_train.config.loading import load
 from optima_train.methods import plan
-from optima_train.model_size import count, parameters
 
 
 def test_a_model_is_measured_by_its_headers_or_its_name(tmp_path: Path):

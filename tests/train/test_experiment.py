@@ -10,11 +10,11 @@ import pytest
 
 import optima_train
 from optima_agents import EpisodeLog
-from optima_train.config import ConfigError, load
-from optima_train.experiment import Experiment
-from optima_train.progress import Progress
-from optima_train.results import LoopState
-from optima_train.stages import StageError
+from optima_train.config.loading import ConfigError, load
+from optima_train.loop.experiment import Experiment
+from optima_train.loop.results import LoopState
+from optima_train.run.progress import Progress
+from optima_train.run.stage import StageError
 
 pytestmark = pytest.mark.xdist_group("experiment")  # one worker, so that what its tests share is made once
 Run = Callable[..., tuple[LoopState, list[Progress]]]
@@ -124,7 +124,7 @@ def test_a_directory_of_something_else_is_refused(tmp_path: Path, run: Run) -> N
 def test_a_directory_in_use_names_its_holder(tmp_path: Path, run: Run) -> None:
     import os
 
-    from optima_train.experiment import Held
+    from optima_train.loop.experiment import Held
 
     with Held(tmp_path), pytest.raises(StageError, match=f"in use by process {os.getpid()} on "):
         run(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_train.files import publish, read_json, read_lines, write_json, write_lines
+from optima_train.run.files import publish, read_json, read_lines, write_json, write_lines
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

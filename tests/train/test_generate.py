@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from optima_agents.formats import FORMATS, format_pool
-from optima_train.generate import draw, told
+from optima_train.stages.generate import draw, told
 
 
 def test_plain_competes_with_the_formats_and_leaves_no_hint() -> None:

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from optima_agents import EpisodeLog
-from optima_train.config import load
-from optima_train.context import Engines, StageContext
-from optima_train.failpoints import VARIABLE
-from optima_train.generate import block
-from optima_train.grow import Grow
-from optima_train.pairs import Pairs
-from optima_train.percentile import quantile
-from optima_train.progress import Progress
-from optima_train.stages import ModelRef, StageError, Step, execute
-from optima_train.tree import ROOT
-from optima_train.tree_log import Trees
+from optima_train.config.loading import load
+from optima_train.run.engines import Engines, StageContext
+from optima_train.run.failpoints import VARIABLE
+from optima_train.run.progress import Progress
+from optima_train.run.stage import ModelRef, StageError, Step, execute
+from optima_train.stages.generate import block
+from optima_train.tree_search.grow import Grow
+from optima_train.tree_search.log import Trees
+from optima_train.tree_search.pairs import Pairs
+from optima_train.tree_search.percentile import quantile
+from optima_train.tree_search.tree import ROOT
 
 pytestmark = pytest.mark.xdist_group("grow")
 SMALL = [
@@ -36,7 +36,7 @@ SMALL = [
     ),
 ]
 # a server with the libraries loaded forks clean children
-LIBRARIES = ["optima_agents.backends.transformers_local", "optima_agents.backends.decoding"]
+LIBRARIES = ["optima_agents.backends.hf.backend", "optima_agents.backends.hf.decoding"]
 
 
 def staged(directory: Path, model: Path | str, *overrides: str) -> tuple[dict[str, dict], list[Progress]]:

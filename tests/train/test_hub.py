@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from optima_train.hub import push
-from optima_train.stages import StageError
+from optima_train.run.stage import StageError
+from optima_train.training.hub import push
 
-PUSH = "import sys; from pathlib import Path; from optima_train.hub import push; push(Path(sys.argv[1]), 'me/model')"
+PUSH = (
+    "import sys; from pathlib import Path; from optima_train.training.hub import push; "
+    "push(Path(sys.argv[1]), 'me/model')"
+)
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def test_a_push_that_cannot_work_says_why(login: dict[str, str], message: str, m
     done = subprocess.run(
         [sys.executable, "-c", PUSH, str(model)], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.stderr.splitlines()[-1].startswith(f"optima_train.stages.StageError: {message}")
+    assert done.stderr.splitlines()[-1].startswith(f"optima_train.run.stage.StageError: {message}")
 
 
 def test_a_folder_without_a_model_and_a_bad_name_are_refused(tmp_path: Path, model: Path) -> None:

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from optima_train.failpoints import VARIABLE
+from optima_train.run.failpoints import VARIABLE
 
 pytestmark = pytest.mark.xdist_group("kill")  # one worker, so that what its tests share is made once
 STAGES = ["untrained/evaluate"] + [f"it000/{s}" for s in ("generate", "rank", "select", "rows", "train", "evaluate")]
 MIDDLE = {"untrained/evaluate": "2", "it000/generate": "3", "it000/train": "1", "it000/evaluate": "1"}
 # a server with the libraries loaded forks clean children: each resumes in a second instead of twenty
 LIBRARIES = [
-    "optima_agents.backends.transformers_local",
-    "optima_agents.backends.decoding",
+    "optima_agents.backends.hf.backend",
+    "optima_agents.backends.hf.decoding",
     "trl.trainer.sft_trainer",
     "trl.trainer.dpo_trainer",
 ]
 
 
 def forked(arguments: list[str], failpoint: str | None) -> None:
-    from optima_train.cli import main
+    from optima_train.cli.main import main
 
     if failpoint is not None:
         os.environ[VARIABLE] = failpoint

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from preference_data import PAIRS, both
 
-from optima_train.checkpoints import load_tokenizer, load_trainable
-from optima_train.context import StageContext
-from optima_train.preference_trainer import preference_trainer
-from optima_train.stages import ModelRef, StageError, execute
+from optima_train.run.engines import StageContext
+from optima_train.run.stage import ModelRef, StageError, execute
+from optima_train.training.checkpoints import load_tokenizer, load_trainable
+from optima_train.training.dpo_trainer import preference_trainer
 
 LORA = "train.lora={rank: 4, merge: false}"
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from optima_train.config import ConfigError, load
-from optima_train.preflight import preflight
+from optima_train.config.loading import ConfigError, load
+from optima_train.loop.preflight import preflight
 
 
 @pytest.mark.parametrize(

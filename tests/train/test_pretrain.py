@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_agents.backends.transformers_local import TransformersBackend
+from optima_agents.backends.hf.backend import TransformersBackend
 from optima_envs import scenario
 from optima_envs.records import Turn
 from optima_envs.tasks.arith import Arith
 from optima_envs.tasks.twohop import TwoHop
-from optima_train import pretrain
-from optima_train.tiny_debates import DEBATE_STYLES, debate, long_debate
-from optima_train.tiny_examples import AGENTS, KINDS, NAMES, Examples
-from optima_train.tiny_scripts import STYLES, Case, long, short
-from optima_train.tiny_tokenizer import build_tokenizer
+from optima_train.tiny import pretrain
+from optima_train.tiny.debates import DEBATE_STYLES, debate, long_debate
+from optima_train.tiny.examples import AGENTS, KINDS, NAMES, Examples
+from optima_train.tiny.scripts import STYLES, Case, long, short
+from optima_train.tiny.tokenizer import build_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from optima_train.accelerate_configs import PACKAGED, accelerate_config, training_processes
-from optima_train.config import load
-from optima_train.context import Engines, StageContext
-from optima_train.dpo import Dpo
-from optima_train.files import write_lines
-from optima_train.progress import Progress
-from optima_train.settings import TrainStageConfig
-from optima_train.sft import Sft
-from optima_train.stages import ModelRef, StageError, Step, execute
-from optima_train.trainer_args import accumulation
+from optima_train.config.loading import load
+from optima_train.config.settings import TrainStageConfig
+from optima_train.run.engines import Engines, StageContext
+from optima_train.run.files import write_lines
+from optima_train.run.progress import Progress
+from optima_train.run.stage import ModelRef, StageError, Step, execute
+from optima_train.training.accelerate_configs import PACKAGED, accelerate_config, training_processes
+from optima_train.training.dpo import Dpo
+from optima_train.training.sft import Sft
+from optima_train.training.trainer_args import accumulation
 
 pytestmark = pytest.mark.xdist_group("processes")
 PAIRS = [

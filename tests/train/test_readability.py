@@ -11,8 +11,8 @@ import optima_envs
 from optima_agents import make_backend
 from optima_agents.prompts import messages
 from optima_envs.records import Episode, EpisodeKey, Outcome, Turn
-from optima_train.readability import NO_TASK, Readability
-from optima_train.stages import StageError
+from optima_train.run.stage import StageError
+from optima_train.stages.readability import NO_TASK, Readability
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from optima_train.config import RECIPES, check, flatten, load, merge, read
-from optima_train.settings import TrainConfig
+from optima_train.config.loading import RECIPES, check, flatten, load, merge, read
+from optima_train.config.settings import TrainConfig
 
 DATASETS = ("hotpotqa", "2wmh", "triviaqa", "cbt", "math", "gsm8k", "arc", "mmlu")
 EXCHANGE = DATASETS[:4]

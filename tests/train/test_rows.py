@@ -13,7 +13,7 @@ from optima_agents import Job, LLMPolicy, Rollouts, Sampling, make_backend
 from optima_agents.formats import FORMATS
 from optima_agents.prompts import messages
 from optima_envs.records import Episode
-from optima_train.rows import NO_IDS, TOO_LONG, rows_of, spoken
+from optima_train.stages.rows import NO_IDS, TOO_LONG, rows_of, spoken
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optima_train.selection import BELOW, FAILED, OUTSIDE, Ranked, select
-from optima_train.settings import SelectConfig
+from optima_train.config.settings import SelectConfig
+from optima_train.stages.selection import BELOW, FAILED, OUTSIDE, Ranked, select
 
 
 def ranked(**rewards: list[float | None]) -> list[Ranked]:

@@ -8,13 +8,13 @@ from statistics import mean
 import pytest
 
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
-from optima_agents.backends.loading import TINY
-from optima_agents.backends.transformers_local import TransformersBackend
+from optima_agents.backends.hf.backend import TransformersBackend
+from optima_agents.backends.hf.loading import TINY
 from optima_agents.formats import FORMATS
 from optima_envs import scenario
 from optima_envs.records import Episode
-from optima_train import pretrain
-from optima_train.tiny_tokenizer import build_tokenizer
+from optima_train.tiny import pretrain
+from optima_train.tiny.tokenizer import build_tokenizer
 
 pytestmark = pytest.mark.xdist_group("tiny")
 

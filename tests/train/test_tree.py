@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from optima_envs.records import ErrorInfo, Outcome, Turn
 from optima_envs.rewards import Breakdown
-from optima_train.tree import ROOT, Ending, Played, Tree, gap
+from optima_train.tree_search.tree import ROOT, Ending, Played, Tree, gap
 
 LIMITS = {"top": 10, "distance": 0.25}
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from optima_envs.records import ErrorInfo, Outcome, Turn
 from optima_envs.rewards import Breakdown
-from optima_train.growth import Round
-from optima_train.tree import Ending, Played, Tree
-from optima_train.tree_log import TreeLog, Trees
+from optima_train.tree_search.growth import Round
+from optima_train.tree_search.log import TreeLog, Trees
+from optima_train.tree_search.tree import Ending, Played, Tree
 
 from .growing import Writer, grow, picture, world
 

@@ -1,0 +1,1 @@
+"""Analysis of a suite's episodes."""

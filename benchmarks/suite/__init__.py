@@ -1,0 +1,1 @@
+"""Suites: methods played on the same instances, cell by cell."""

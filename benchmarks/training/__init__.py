@@ -1,0 +1,1 @@
+"""Whole training runs beside each other, as one table."""

@@ -1,0 +1,201 @@
+"""The table of a comparison of training methods: per label and iteration, means over seeds with intervals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from optima_agents import EpisodeLog
+from optima_train.analysis.intervals import bootstrap
+from optima_train.config.settings import Settings
+from optima_train.run.files import read_json, read_lines, write_json, write_text
+
+MEANS = ("turns", "guesses", "nll", "failures")
+COLUMNS: tuple[str, ...] = (
+    "label",
+    "iteration",
+    "seeds",
+    "n",
+    "score",
+    "score_ci",
+    "tokens",
+    "tokens_ci",
+    "turns",
+    "guesses",
+    "nll",
+    "failures",
+    "score_ratio",
+    "token_ratio",
+    "seconds",
+)
+
+
+class Targets(Settings):
+    """What the last iteration of every label should reach; null: nothing is asked."""
+
+    score: float | None = None
+    """At least."""
+    score_ratio: Annotated[float, Field(gt=0)] | None = None
+    """Score over the untrained team's, at least."""
+    token_ratio: Annotated[float, Field(gt=0)] | None = None
+    """Tokens over the untrained team's, at most."""
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    """Of the slowest run, at most."""
+
+
+Runs = Sequence[tuple[str, int, Path]]
+
+
+def summarise(runs: Runs, failed: Mapping[tuple[str, int], str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows in the order of ``runs``, and the runs that are not finished, each with the reason.
+
+    A row averages the seeds that have evaluated this iteration; ``seeds`` names them, so a mean over fewer is seen.
+    ``seconds`` adds up the stages of a whole run, also those taken over from another, and is the slowest seed's.
+    """
+    evaluated: dict[tuple[str, int], dict[int, tuple[Path, dict[str, Any]]]] = defaultdict(dict)
+    missing, last, seconds = [], {}, defaultdict(float)
+    for label, seed, directory in runs:
+        reason = _unfinished(directory)
+        if reason:
+            missing.append({"label": label, "seed": seed, "reason": failed.get((label, seed), reason)})
+        for row in read_json(directory / "results.json") if (directory / "results.json").is_file() else []:
+            folder = "untrained" if row["iteration"] < 0 else f"it{row['iteration']:03d}"
+            evaluated[label, row["iteration"]][seed] = directory / folder / "evaluate" / "episodes.jsonl", row
+            if row["label"] == "final":
+                last[label] = row["iteration"]
+                spent = sum(line["seconds"] for line in read_lines(directory / "metrics.jsonl"))
+                seconds[label] = max(seconds[label], spent)
+    rows = []
+    for label in dict.fromkeys(label for label, _, _ in runs):
+        mine = sorted(iteration for name, iteration in evaluated if name == label)
+        for iteration in mine:
+            row = _row(label, iteration, evaluated[label, iteration])
+            base = _shared(row, evaluated.get((label, -1), {}))
+            row["score_ratio"] = row["score"] / base["score"] if base["score"] else None
+            row["token_ratio"] = row["tokens"] / base["tokens"] if base["tokens"] else None
+            row["final"] = last.get(label) == iteration
+            row["seconds"] = seconds[label] if row["final"] else None
+            rows.append(row)
+    return rows, missing
+
+
+def _unfinished(directory: Path) -> str | None:
+    if not (directory / "state.json").is_file():
+        return "not started"
+    state = read_json(directory / "state.json")
+    return None if state["next_step"] is None else f"stopped before {state['next_step']}"
+
+
+def _row(label: str, iteration: int, seeds: Mapping[int, tuple[Path, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Means over the seeds; intervals by resampling instances, each with its mean over the seeds.
+
+    The seeds answer the same instances, so resampling (seed, instance) pairs would count every instance as several.
+    """
+    scores, tokens = defaultdict(list), defaultdict(list)
+    for log, _ in seeds.values():
+        for episode in EpisodeLog.iterate(log):
+            scores[episode.instance.id].append(0.0 if episode.error else episode.score)
+            tokens[episode.instance.id].append(float(episode.tokens))
+    rows = [row for _, row in seeds.values()]
+    out: dict[str, Any] = {"label": label, "iteration": iteration, "seeds": sorted(seeds), "n": len(scores)}
+    for name, found in (("score", scores), ("tokens", tokens)):
+        out[name] = sum(row[name] for row in rows) / len(rows)
+        out[f"{name}_ci"] = bootstrap([sum(values) / len(values) for values in found.values()])
+    out["score_by_seed"] = {str(seed): row["score"] for seed, (_, row) in sorted(seeds.items())}
+    for name in MEANS:
+        known = [row[name] for row in rows if row.get(name) is not None]
+        out[name] = sum(known) / len(known) if known else None
+    return out
+
+
+def _shared(row: Mapping[str, Any], untrained: Mapping[int, tuple[Path, Mapping[str, Any]]]) -> dict[str, float]:
+    """The untrained team's means over the same seeds as the row's."""
+    found = [untrained[seed][1] for seed in row["seeds"] if seed in untrained]
+    return {name: sum(r[name] for r in found) / len(found) if found else 0.0 for name in ("score", "tokens")}
+
+
+def judge(row: Mapping[str, Any], targets: Targets) -> dict[str, bool]:
+    """Each target asked of a final row, and whether it is met."""
+    asked = targets.model_dump(exclude_none=True)
+    at_most = ("token_ratio", "seconds")
+    return {
+        name: row[name] is not None and (row[name] <= goal if name in at_most else row[name] >= goal)
+        for name, goal in asked.items()
+    }
+
+
+def write_tables(
+    out: Path, rows: list[dict[str, Any]], missing: Sequence[Mapping[str, Any]], targets: Targets
+) -> list[str]:
+    """Write ``table.json``, ``table.csv`` and ``table.md``; returns the lines of the last.
+
+    Each final row gets ``targets`` (name -> met) and ``met``.
+    """
+    for row in rows:
+        row["targets"] = judge(row, targets) if row["final"] else {}
+        row["met"] = all(row["targets"].values())
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "table.json", {"rows": rows, "missing": list(missing), "targets": targets.model_dump()})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {**row, **{name: _plain(row[name]) for name in ("seeds", "score_ci", "tokens_ci")}} for row in rows
+    )
+    write_text(out / "table.csv", text.getvalue())
+    lines = markdown(rows, missing, targets)
+    write_text(out / "table.md", "\n".join(lines) + "\n")
+    return lines
+
+
+def _plain(values: Sequence[float]) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, Any]], targets: Targets) -> list[str]:
+    """The table for people: a line per label and iteration, what is missing, and which targets are met."""
+    lines = [
+        "| method | iteration | seeds | n | score [95%] | x untrained | tokens [95%] | x untrained | turns | guesses "
+        "| NLL | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        name = "untrained" if row["iteration"] < 0 else f"{row['iteration']}{' (final)' if row['final'] else ''}"
+        cells = [
+            row["label"],
+            name,
+            str(len(row["seeds"])),
+            str(row["n"]),
+            _interval(row, "score", 3),
+            _number(row["score_ratio"], 2),
+            _interval(row, "tokens", 1),
+            _number(row["token_ratio"], 3),
+            _number(row["turns"], 1),
+            _number(row["guesses"], 3),
+            _number(row["nll"], 2),
+            _number(row["seconds"], 0),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [""] + [f"MISSING: {item['label']} seed {item['seed']}: {item['reason']}" for item in missing]
+    for row in rows:
+        for name, met in row["targets"].items():
+            goal = getattr(targets, name)
+            lines.append(
+                f"{row['label']}: {name} {_number(row[name], 3)}, target {goal:g}: {'met' if met else 'MISSED'}"
+            )
+    return lines
+
+
+def _interval(row: Mapping[str, Any], name: str, digits: int) -> str:
+    low, high = row[f"{name}_ci"]
+    return f"{row[name]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

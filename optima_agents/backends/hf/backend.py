@@ -1,0 +1,102 @@
+"""TransformersBackend: a model in this process, on transformers; continuous batching, prefixes computed once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..base import BackendError, Completion, Request
+from ..chat.local_tokens import LocalTokens, check_room
+from .batching import Batcher
+from .loading import resolve
+
+if TYPE_CHECKING:
+    from .likelihood import Pair
+
+GIB = 1 << 30
+
+
+class TransformersBackend(LocalTokens):
+    """``model`` is a folder, a hub name, or ``tiny``, the model this package carries. Weights must be safetensors.
+
+    ``device`` defaults to CUDA if there is one, ``dtype`` (``"float32"``, ``"bfloat16"``) to float32 on a CPU and
+    the checkpoint's own elsewhere. ``adapter`` is a LoRA folder merged into the weights; ``adapters`` maps names to
+    folders, chosen per request. ``max_batch`` rows are decoded at once; ``prefix_bytes`` of keys and values of
+    earlier prompts are kept. Each request samples from its own seed, whatever else is in the batch; log-probabilities
+    are the model's own (temperature 1). Raises OSError or ValueError when the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        model: str = "tiny",
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        adapter: str | os.PathLike[str] | None = None,
+        adapters: Mapping[str, str | os.PathLike[str]] | None = None,
+        max_batch: int = 64,
+        max_wait_s: float = 0.005,
+        prefix_bytes: int = GIB,
+    ) -> None:
+        import torch
+
+        from ..chat.templates import ChatTokenizer
+        from .decoding import Decoder
+        from .likelihood import Scorer
+        from .loading import load_model, load_tokenizer, stop_ids, window
+
+        source = resolve(model)
+        self.name = model or "tiny"
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        tokenizer = load_tokenizer(source)
+        self.chat = ChatTokenizer(tokenizer)
+        self.model = load_model(source, device, dtype, adapter, adapters)
+        self.adapters = frozenset(adapters or ())
+        self.window = window(self.model)
+        self._vocabulary: int = self.model.config.get_text_config().vocab_size
+        prefill = 1024 if device == "cpu" else 16_384
+        lock = threading.Lock()
+        self._decoder = Decoder(
+            self.model,
+            self.chat.decode,
+            stop_ids(self.model, tokenizer, self.chat.end_of_turn),
+            self.window,
+            max_batch=max_batch,
+            max_wait_s=max_wait_s,
+            prefix_bytes=prefix_bytes,
+            prefill_tokens=prefill,
+            lock=lock,
+            by_name=bool(adapters),
+        )
+        scorer = Scorer(self.model, self.window, lock, prefill, by_name=bool(adapters))
+        self._scores: Batcher[Pair, list[float]] = Batcher(scorer.score, max_batch=4 * max_batch, max_wait_s=max_wait_s)
+
+    async def complete(self, request: Request) -> Completion:
+        """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
+        if request.adapter is not None and request.adapter not in self.adapters:
+            known = ", ".join(sorted(self.adapters)) or "none"
+            raise BackendError(f"no adapter {request.adapter!r} is loaded (loaded: {known})")
+        if request.sampling.max_tokens < 1:
+            raise BackendError(f"max_tokens must be at least 1, not {request.sampling.max_tokens}")
+        prompt = self.prompt(request, self._vocabulary)
+        check_room(prompt, self.window, self.name)
+        future = self._decoder.submit(prompt, request.sampling, request.seed, request.adapter)
+        return await asyncio.wrap_future(future)
+
+    async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
+        """Log-probability (nats) of each completion token after the prompt, under the unadapted model.
+
+        Raises BackendError when the prompt is empty or both together exceed the window.
+        """
+        return await self._scores.submit((prompt_ids, completion_ids))
+
+    def reset(self) -> None:
+        """Forget cached prefixes; needed after the weights were changed in place."""
+        self._decoder.reset()
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self._decoder.close)
+        await asyncio.to_thread(self._scores.close)

@@ -1,0 +1,1 @@
+"""OpenAI-compatible servers, asked for chats or for tokens."""

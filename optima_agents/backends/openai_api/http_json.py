@@ -1,0 +1,166 @@
+"""JSON over HTTP to one server: bounded retries with growing pauses, ``Retry-After``, and limits on connections, on
+silence and on the size of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from functools import partial
+from importlib.util import find_spec
+from time import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from ..base import BackendError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+log = logging.getLogger(__name__)
+PASSING = {408, 409, 429}  # and every 5xx
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WISH_S = 0.5, 8.0, 60.0
+MAX_BYTES = 64 << 20  # an endless answer must not fill memory
+
+
+class Refused(Exception):
+    """The server answered with an error: its ``status``, its own ``code`` if it gave one, and what it wrote."""
+
+    def __init__(self, status: int, code: object, message: str, wish_s: float | None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.wish_s = status, code, wish_s
+        self.passing = status in PASSING or status >= 500
+
+
+class Lost(Exception):
+    """No whole answer came. ``reached``: whether there was a connection; ``silent``: whether it timed out."""
+
+    passing, wish_s = True, None
+
+    def __init__(self, message: str, *, reached: bool, silent: bool) -> None:
+        super().__init__(message)
+        self.reached, self.silent = reached, silent
+
+
+class HttpJson:
+    """Asks from one event loop. ``headers`` go with every request; they are in no log and no error.
+
+    A request is tried ``retries`` times more after a lost connection, a timeout (``timeout_s`` seconds without a
+    byte), 408, 409, 429 or 5xx; at most ``connections`` requests are under way at once. A proxy for ``url`` is taken
+    from the environment. Raises ImportError without aiohttp.
+    """
+
+    def __init__(
+        self, url: str, headers: Mapping[str, str], *, retries: int, timeout_s: float, connections: int
+    ) -> None:
+        if find_spec("aiohttp") is None:
+            raise ImportError("asking a server needs aiohttp: pip install 'optima-marl[openai]'")
+        self.retries, self.timeout_s = retries, timeout_s
+        self._url, self._headers = url, headers
+        self._slots = asyncio.Semaphore(connections)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON of the answer, or a str if it is none and does not say it is.
+
+        Raises Refused or Lost after the last try, BackendError for broken JSON or an answer above ``MAX_BYTES``.
+        """
+        async with self._slots:
+            for tried in range(self.retries + 1):
+                try:
+                    return await self._once(method, url, body, headers)
+                except (Refused, Lost) as err:
+                    if tried == self.retries or not err.passing:
+                        raise
+                    pause, why = _pause(tried, err.wish_s), f"HTTP {err.status}" if isinstance(err, Refused) else err
+                log.info("%s: %s; asking again in %.3f s", urlsplit(url).path, why, pause)
+                await asyncio.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _once(self, method: str, url: str, body: object, headers: Mapping[str, str] | None) -> Any:
+        import aiohttp
+
+        try:
+            async with self._opened().request(method, url, json=body, headers=headers) as answer:
+                raw = await _bounded(answer)
+        except (aiohttp.ClientError, TimeoutError) as err:
+            away = isinstance(err, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+            silent = isinstance(err, TimeoutError)
+            raise Lost(f"{type(err).__name__}: {err}", reached=not away, silent=silent) from None
+        if answer.status >= 400:
+            raise _refused(answer.status, raw, answer.headers)
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError) as err:
+            if answer.content_type.endswith("json"):
+                raise BackendError(f"the answer is no JSON: {type(err).__name__}: {err}") from None
+            return raw.decode("utf-8", "replace")
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            import aiohttp
+
+            parts = urlsplit(self._url)
+            proxy = None if proxy_bypass(str(parts.hostname)) else getproxies().get(parts.scheme)
+            connect = min(10.0, self.timeout_s)
+            self._session = aiohttp.ClientSession(
+                headers=dict(self._headers),
+                proxy=proxy,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=self.timeout_s),
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                json_serialize=partial(json.dumps, separators=(",", ":")),
+            )
+        return self._session
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BYTES:
+            raise BackendError(f"the server sent more than {MAX_BYTES >> 20} MiB as one answer")
+    return b"".join(parts)
+
+
+def _refused(status: int, raw: bytes, headers: Mapping[str, str]) -> Refused:
+    """What servers write differs: OpenAI nests it under ``error``, others say ``message`` or ``detail``."""
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError):
+        told = raw.decode("utf-8", "replace")
+    if isinstance(told, dict):
+        told = told.get("error", told)
+    code = None
+    if isinstance(told, dict):
+        code, told = told.get("code"), told.get("message") or told.get("detail") or told
+    return Refused(status, code, str(told), _wish(headers))
+
+
+def _wish(headers: Mapping[str, str]) -> float | None:
+    """Seconds the server asks to wait for: ``Retry-After-Ms``, or ``Retry-After`` as a number or a date."""
+    with suppress(ValueError, KeyError):
+        return float(headers["Retry-After-Ms"]) / 1000
+    with suppress(ValueError, KeyError):
+        return float(headers["Retry-After"])
+    with suppress(ValueError, KeyError, OverflowError):
+        return parsedate_to_datetime(headers["Retry-After"]).timestamp() - time()
+    return None
+
+
+def _pause(tried: int, wish_s: float | None) -> float:
+    if wish_s is not None and 0 < wish_s <= LONGEST_WISH_S:
+        return wish_s
+    return min(FIRST_PAUSE_S * 2**tried, LONGEST_PAUSE_S) * random.uniform(0.75, 1.0)

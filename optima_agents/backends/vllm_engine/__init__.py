@@ -1,0 +1,1 @@
+"""The vLLM backend: its engine in this process."""

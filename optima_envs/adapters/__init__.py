@@ -1,0 +1,1 @@
+"""Adapters: pure rules as PettingZoo and Gymnasium environments, with wrappers and drawing."""

@@ -1,0 +1,239 @@
+"""A scenario as a PettingZoo environment: a thin adapter over pure rules.
+
+| fact | value |
+|---|---|
+| API | PettingZoo ``ParallelEnv``; observations, rewards, ... are dicts with every agent as key |
+| action | a ``str``; only the speakers' count, the others' are ignored and counted in ``infos[agent]["ignored"]`` |
+| end | ``answered`` terminates; a turn or token limit truncates; all agents leave together |
+| reward | every agent gets the score at the end, 0 before (``wrappers.RewardTerms`` changes that) |
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gymnasium import spaces
+from pettingzoo import ParallelEnv
+
+from ..games.round_robin import RoundRobin
+from ..records import Episode, EpisodeKey, Finish, Instance, Outcome, Turn, View
+from ..scenario import Scenario
+from ..scenario import scenario as make_scenario
+from ..tokens import Counter
+from ..tokens import counter as counter_of
+from .render import draw, show
+from .spaces import MAX_CHARS, Utterance, observation_space
+
+Observation = dict[str, Any]
+Infos = dict[str, dict[str, Any]]
+
+
+class DialogueEnv(ParallelEnv[str, Observation, str]):
+    """One dialogue at a time.
+
+    Observation, a dict: ``instructions``, ``question``, ``private`` (this agent's context), ``dialogue`` (a tuple of
+    (speaker, text) pairs), ``speaking`` (1: its action counts now), ``turn``, ``turns_left`` and ``tokens_left``
+    (-1: no budget). Infos of the last step also hold ``stop``, ``answer``, ``score``, ``correct`` and ``tokens``.
+
+    ``counter``: ``"words"``, another name in ``tokens.COUNTERS`` or a function. ``render_mode``: None, ``"ansi"``
+    (``render`` returns text) or ``"human"`` (every step is printed). Utterances are cut at ``max_chars`` and their turn
+    has ``finish="length"`` then. Raises ValueError for an unknown render mode.
+    """
+
+    metadata: dict[str, Any] = {"name": "optima_dialogue_v0", "render_modes": ["ansi", "human"]}  # noqa: RUF012
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        counter: str | Counter = "words",
+        render_mode: str | None = None,
+        max_chars: int = MAX_CHARS,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode {render_mode!r} is not one of {', '.join(self.metadata['render_modes'])}")
+        self.scenario, self.rules, self.render_mode, self.max_chars = scenario, scenario.rules, render_mode, max_chars
+        self.counter = counter_of(counter)
+        self.possible_agents = list(self.rules.agents)
+        self.agents: list[str] = []
+        budget = getattr(self.rules, "token_budget", None)
+        self._seen = {a: observation_space(self.rules.max_turns, budget, max_chars) for a in self.rules.agents}
+        self._spoken = {agent: Utterance(max_chars) for agent in self.rules.agents}
+        # in these views nothing but the progress changes, so the rest is asked for once a dialogue; a game with views
+        # of its own is asked for every one of them
+        self._steady = getattr(type(self.rules), "view", None) is RoundRobin.view
+        self._zeros, self._off = dict.fromkeys(self.rules.agents, 0.0), dict.fromkeys(self.rules.agents, False)
+        self._fixed: dict[str, tuple[str, str, str]] = {}
+        self._rng, self._seed = random.Random(), 0
+        self.instance: Instance | None = None
+        self.turns: tuple[Turn, ...] = ()
+        self.outcome: Outcome | None = None
+        self.speakers: tuple[str, ...] = ()
+
+    def observation_space(self, agent: str) -> spaces.Dict:
+        return self._seen[agent]
+
+    def action_space(self, agent: str) -> Utterance:
+        return self._spoken[agent]
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Observation], Infos]:
+        """Start a dialogue on an instance drawn with ``seed`` (None: the next draw of the running stream).
+
+        ``options={"index": i}`` or ``{"id": "..."}`` picks the instance; other options are ignored. Raises IndexError
+        or KeyError when there is no such instance.
+        """
+        if seed is not None:
+            self._seed = seed
+            self._rng = random.Random(seed)
+        # drawn even when options pick the instance, so that the stream goes on the same either way
+        index = self._rng.randrange(len(self.scenario.task))
+        if options and ("index" in options or "id" in options):
+            index = int(options["index"]) if "index" in options else self.scenario.index_of(options["id"])
+        self.instance = self.scenario.task[index]
+        self.turns, self.outcome = (), None
+        self.agents = list(self.rules.agents)
+        self._ignored = dict.fromkeys(self.agents, 0)
+        self.speakers = self.rules.speakers(self.instance, ())
+        if self.render_mode == "human":
+            show(self.instance, ())
+        return self._observe()
+
+    def step(
+        self, actions: Mapping[str, str | None]
+    ) -> tuple[dict[str, Observation], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+        """Let the speakers speak. A missing speaker (or None) says nothing, which is an empty turn.
+
+        Raises TypeError for an utterance that is no string and ValueError for a name that is no agent.
+        """
+        inst, speakers = self.instance, self.speakers
+        if inst is None or not self.agents:
+            raise RuntimeError("call reset() first: no dialogue is running")
+        for agent, action in actions.items():
+            if agent not in speakers:
+                self._ignore(agent, action)
+        said = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
+        self.turns += said
+        self.outcome = self.rules.outcome(inst, self.turns)
+        if self.render_mode == "human":
+            show(inst, said, self.outcome)
+        if self.outcome is None:
+            self.speakers = self.rules.speakers(inst, self.turns)
+            observations, infos = self._observe()
+            return observations, self._zeros.copy(), self._off.copy(), self._off.copy(), infos
+        return self._finish(inst, self.outcome)
+
+    def _finish(self, inst: Instance, outcome: Outcome):
+        self.speakers = ()
+        observations, infos = self._observe()
+        score, correct = self._judged = self.scenario.judge(inst, self.turns, outcome)
+        tokens = sum([turn.tokens for turn in self.turns])
+        end = {"stop": outcome.stop, "answer": outcome.answer, "score": score, "correct": correct, "tokens": tokens}
+        for info in infos.values():
+            info.update(end)
+        agents, self.agents = self.agents, []
+        answered = outcome.stop == "answered"
+        return (
+            observations,
+            dict.fromkeys(agents, score),
+            dict.fromkeys(agents, answered),
+            dict.fromkeys(agents, not answered),
+            infos,
+        )
+
+    def view(self, agent: str) -> View:
+        """What a policy in ``agent``'s seat is shown (see ``optima_agents``)."""
+        if self.instance is None:
+            raise RuntimeError("call reset() first: no dialogue is running")
+        return self.rules.view(self.instance, self.turns, agent)
+
+    def episode(
+        self, *, reward: float = 0.0, terms: Mapping[str, float] | None = None, seconds: float = 0.0
+    ) -> Episode:
+        """The finished dialogue as a record, its key with the last seed given to ``reset``. RuntimeError if it runs."""
+        if self.instance is None or self.outcome is None:
+            raise RuntimeError("the dialogue is not over: no episode to record yet")
+        score, correct = self._judged
+        key = EpisodeKey(self.instance.id, 0, self._seed)
+        talk = (key, self.scenario.id, self.instance, self.turns, self.outcome)
+        return Episode(*talk, score, correct, reward, dict(terms or {}), None, seconds)
+
+    def render(self) -> str | None:
+        """The dialogue so far as text in mode ``"ansi"``; None otherwise (``"human"`` prints while stepping)."""
+        if self.render_mode != "ansi" or self.instance is None:
+            return None
+        return draw(self.instance, self.turns, self.outcome)
+
+    def _observe(self) -> tuple[dict[str, Observation], Infos]:
+        rules, inst, turns, speakers, fixed = self.rules, self.instance, self.turns, self.speakers, self._fixed
+        progress = rules.progress(turns) if turns and self._steady else None  # type: ignore[attr-defined]
+        observations, infos = {}, {}
+        for agent in self.agents:
+            if progress is None:
+                view = rules.view(inst, turns, agent)  # type: ignore[arg-type]
+                fixed[agent] = view.instructions, view.question, view.private
+                dialogue, turn, turns_left, left = view.dialogue, view.turn, view.turns_left, view.tokens_left
+            else:
+                dialogue, turn, turns_left, left = progress
+            instructions, question, private = fixed[agent]
+            speaking = agent in speakers
+            observations[agent] = {
+                "instructions": instructions,
+                "question": question,
+                "private": private,
+                "dialogue": dialogue,
+                "speaking": 1 if speaking else 0,
+                "turn": turn,
+                "turns_left": turns_left,
+                "tokens_left": -1 if left is None else left,
+            }
+            infos[agent] = {"speaking": speaking, "ignored": self._ignored[agent]}
+        return observations, infos
+
+    def _ignore(self, agent: str, action: str | None) -> None:
+        if agent not in self._ignored:
+            raise ValueError(f"{agent!r} is not an agent of this dialogue: {', '.join(self._ignored)}")
+        if action:
+            self._ignored[agent] += 1
+
+    def _turn(self, agent: str, action: str | None) -> Turn:
+        text = "" if action is None else action
+        if not isinstance(text, str):
+            raise TypeError(f"{agent}'s action must be a str, got {type(text).__name__}")
+        finish: Finish = "stop"
+        if len(text) > self.max_chars:
+            text, finish = text[: self.max_chars], "length"
+        return Turn(agent, text, self.counter(text), None, None, None, finish)
+
+
+def make(
+    id: str,  # noqa: A002 - the field's name for it
+    *,
+    counter: str | Counter = "words",
+    reward: Mapping[str, float] | None = None,
+    render_mode: str | None = None,
+    wrappers: Iterable[Callable[[ParallelEnv], ParallelEnv]] = (),
+    **scenario_kwargs: Any,
+) -> ParallelEnv:
+    """The environment ``id`` names, inside its wrappers; ``.unwrapped`` is the bare ``DialogueEnv``.
+
+    From the inside out: ``OrderEnforcing``, ``TokenBudget`` (given ``token_budget``), ``RewardTerms`` (given
+    ``reward``, positive weights by term name, see rewards.py), ``EpisodeRecord``, then ``wrappers``. All other
+    arguments are those of ``scenario``, with its errors.
+    """
+    from . import wrappers as built_in
+
+    env: ParallelEnv = DialogueEnv(make_scenario(id, **scenario_kwargs), counter=counter, render_mode=render_mode)
+    env = built_in.OrderEnforcing(env)
+    budget = scenario_kwargs.get("token_budget")
+    if budget is not None:
+        env = built_in.TokenBudget(env, budget)
+    if reward is not None:
+        env = built_in.RewardTerms(env, reward, budget)
+    env = built_in.EpisodeRecord(env)
+    for wrapper in wrappers:
+        env = wrapper(env)
+    return env

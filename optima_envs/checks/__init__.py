@@ -1,0 +1,1 @@
+"""Checks: the conformance kit for environments, the canary for leaks, validation of data files."""

@@ -1,0 +1,1 @@
+"""Scoring: answers out of untrusted text, and whether they are right."""

@@ -1,0 +1,1 @@
+"""Analysis: statistics over episodes; reads and writes nothing."""

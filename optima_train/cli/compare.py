@@ -1,0 +1,67 @@
+"""Compare two teams on the instances both played: score, tokens and turns, paired, with 95% intervals. A and B are
+episode logs (from --out), run directories (their last evaluation), or folders in them such as runs/x/untrained."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import UserError
+
+if TYPE_CHECKING:
+    from ..analysis.comparison import Comparison
+
+LOGS = ("episodes.jsonl", "evaluate/episodes.jsonl")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", type=Path, help="log or run directory")
+    parser.add_argument("b", type=Path, help="log or run directory")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    from optima_agents import EpisodeLog
+
+    from ..analysis.comparison import compare
+
+    paths = find(args.a), find(args.b)
+    result = compare(*(EpisodeLog.iterate(path) for path in paths), seed=args.seed)
+    if args.json:
+        print(json.dumps({"a": str(paths[0]), "b": str(paths[1]), **asdict(result)}))
+        return 0
+    show(result, *paths)
+    return 0
+
+
+def find(path: Path) -> Path:
+    """The episode log that ``path`` means. Raises UserError if there is none."""
+    if path.is_file():
+        return path
+    iterations = sorted(path.glob("it[0-9]*"), reverse=True)
+    for folder in (path, *iterations):
+        for name in LOGS:
+            if (folder / name).is_file():
+                return folder / name
+    raise UserError(f"{path} is no episode log, and no run directory with an evaluation in it")
+
+
+def show(result: Comparison, a: Path, b: Path) -> None:
+    """Print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("", "A", "B", "B - A [95% interval]", "p", title=f"{result.n} instances", title_justify="left")
+    for item in result.differences:
+        low, high = item.interval
+        gap = f"{item.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        table.add_row(item.measure, f"{item.a:.3f}", f"{item.b:.3f}", gap, f"{item.p:.4f}")
+    console.print(table)
+    for name, path, alone in (("A", a, result.only_a), ("B", b, result.only_b)):
+        left = f" ({alone} instances are not in the other one)" if alone else ""
+        console.print(f"{name}: {path}{left}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,23 @@
+"""Go on with an interrupted run, with the settings it was started with. A finished run shows its results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from . import UserError
+from .train import launch
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, help="run directory, such as runs/quickstart")
+    parser.add_argument("--push", metavar="REPO", help="upload the trained model to this hub repository at the end")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..config.loading import load
+
+    saved = args.directory / "config.resolved.yaml"
+    if not saved.is_file():
+        raise UserError(f"{args.directory} is no run directory (it has no {saved.name})")
+    return launch(load(saved), args.directory, args.push)

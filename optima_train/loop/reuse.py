@@ -1,0 +1,82 @@
+"""Reuse: take over committed stages of another run that would only be computed again, byte for byte.
+
+Methods differ late: iDPO and the hybrid begin with iSFT's iteration 0, ablations with the same untrained team. A stage
+is taken over only if every stage before it was made alike too, all settings it can read are equal, and the machine and
+its libraries are the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config.loading import ConfigError, flatten, load
+from ..config.settings import TrainConfig
+from ..methods import plan
+from ..run.files import publish, read_json, write_json
+from ..run.stage import MARKER, StageError, Step, committed
+from .runner import RESOLVED
+
+ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")
+UNTRAINED = (*ALWAYS, "evaluate", "reward.readability_cap", "reward.condition")
+SUPERVISED = (*ALWAYS, "evaluate", "reward", "generate", "select", "train")
+STAGES = ("generate", "rank", "select", "rows", "train", "evaluate")
+
+
+def adopt(steps: Sequence[Step], config: TrainConfig, directory: Path, donor: Path) -> list[str]:
+    """Copy what ``donor`` has of the first steps of a run into ``directory``; returns the paths of the steps copied.
+
+    A donor that is no run, or that another version of the libraries made, gives nothing. Each step appears whole or
+    not at all, so a kill in between costs nothing but time.
+    """
+    try:
+        theirs = load(donor / RESOLVED)
+        same_machine = read_json(donor / "env.json") == read_json(directory / "env.json")
+    except (OSError, ValueError):  # ConfigError is a ValueError
+        return []
+    copied = []
+    for step in _alike(steps, config, theirs) if same_machine else ():
+        if committed(step, directory) is not None:
+            continue
+        try:
+            marker = committed(step, donor)
+        except StageError:  # files missing or changed: the donor is not to be trusted from here on
+            break
+        if marker is None:
+            break
+        _copy(donor / step.path, directory / step.path, {**marker, "copied_from": str(donor)})
+        copied.append(step.path)
+    return copied
+
+
+def _alike(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig) -> Iterator[Step]:
+    """The leading steps that both runs do in the same way; all of them where the settings are equal."""
+    if ours == theirs:
+        yield from steps
+        return
+    try:
+        others = plan(theirs)
+    except (ConfigError, LookupError, ImportError):
+        return
+    for mine, other in zip(steps, others, strict=False):
+        if mine.path != other.path or type(mine.stage) is not type(other.stage) or mine.stage.name not in STAGES:
+            return
+        read = UNTRAINED if mine.iteration < 0 else SUPERVISED
+        if _read(ours, read) != _read(theirs, read):
+            return
+        yield mine
+
+
+def _read(config: TrainConfig, keys: Sequence[str]) -> dict[str, Any]:
+    """The settings under ``keys``, flat."""
+    return {key: value for key, value in flatten(config).items() if f"{key}.".startswith(tuple(f"{k}." for k in keys))}
+
+
+def _copy(source: Path, target: Path, marker: dict[str, Any]) -> None:
+    temporary = target.with_name(f".{target.name}.copy")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source, temporary)
+    write_json(temporary / MARKER, marker)
+    publish(temporary, target)

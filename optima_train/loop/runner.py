@@ -1,0 +1,86 @@
+"""Running steps in this process: which model plays at a step, and what a committed run says about it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..config.loading import load
+from ..config.settings import TrainConfig
+from ..methods import plan
+from ..run.engines import Engines, StageContext
+from ..run.progress import Progress
+from ..run.stage import ModelRef, StageError, Step, committed, execute
+
+RESOLVED = "config.resolved.yaml"
+
+
+def open_run(run_dir: Path) -> TrainConfig:
+    """The config a run directory was made with, its plugins imported. Raises ConfigError."""
+    config = load(run_dir / RESOLVED)
+    import_plugins(config.plugins)
+    return config
+
+
+def import_plugins(modules: Sequence[str]) -> None:
+    """Import the modules that register a user's own parts. Raises StageError naming one that fails."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as err:
+            raise StageError(f"plugin {name} failed to import: {type(err).__name__}: {err}") from err
+
+
+def initial_model(config: TrainConfig) -> ModelRef:
+    """M_base: what the run starts from and what readability is measured with."""
+    return ModelRef(config.model)
+
+
+def model_before(steps: list[Step], markers: Mapping[str, dict[str, Any]], index: int, initial: ModelRef) -> ModelRef:
+    """The model the team plays with when step ``index`` begins: the last one committed, else the initial one."""
+    for step in reversed(steps[:index]):
+        made = markers.get(step.path, {}).get("model")
+        if made is not None:
+            return replace(initial, **{part: _inside(step, made[part], initial) for part in ("model", "adapter")})
+    return initial
+
+
+def _inside(step: Step, name: str | None, initial: ModelRef) -> str | None:
+    """A name a stage gave: a folder it wrote, as a run-relative path, or the untouched initial model."""
+    return name if name is None or name == initial.model else f"{step.path}/{name}"
+
+
+def located(ref: ModelRef, run_dir: Path) -> ModelRef:
+    """Run-relative folders as paths that can be opened from anywhere."""
+
+    def place(name: str | None) -> str | None:
+        return str(run_dir / name) if name is not None and (run_dir / name).is_dir() else name
+
+    return ModelRef(place(ref.model) or ref.model, place(ref.adapter))
+
+
+class Runner:
+    """Executes steps of a run one by one, keeping engines open in between."""
+
+    def __init__(self, config: TrainConfig, run_dir: Path, report: Callable[[Progress], None]) -> None:
+        self._config, self._run_dir, self._report = config, run_dir, report
+        self._steps = plan(config)
+        self._engines = Engines(config)
+
+    def execute(self, path: str) -> dict[str, Any]:
+        """Run and commit the step of that path; returns its marker."""
+        index = next(i for i, step in enumerate(self._steps) if step.path == path)
+        step = self._steps[index]
+        markers = {s.path: marker for s in self._steps[:index] if (marker := committed(s, self._run_dir))}
+        initial = initial_model(self._config)
+        policy = located(model_before(self._steps, markers, index, initial), self._run_dir)
+        if step.stage.room == "training":
+            self._engines.keep_only()
+        ctx = StageContext(self._config, self._run_dir, step, policy, initial, self._engines, self._report)
+        return execute(step, ctx)
+
+    def close(self) -> None:
+        self._engines.close()

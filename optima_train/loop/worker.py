@@ -1,0 +1,78 @@
+"""A child process for heavy stages: when it ends, all its memory is really free."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..run.child import LOG, Channel, supervise
+from ..run.progress import Progress
+from ..run.stage import Step
+
+LOCK = ".worker.lock"
+ORPHAN_GRACE_S = 60.0
+
+
+def launch(
+    run_dir: Path,
+    steps: Sequence[Step],
+    report: Callable[[Progress], None],
+    commit: Callable[[str, dict[str, Any]], None],
+) -> None:
+    """Run ``steps`` in one child; ``commit(path, marker)`` is called as each is committed.
+
+    Raises StageError with the child's own message, or with its exit code and its last log lines.
+    """
+    paths = [step.path for step in steps]
+
+    def handle(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            report(Progress(**event["progress"]))
+        elif event["event"] == "commit":
+            commit(event["path"], event["marker"])
+
+    supervise(
+        ", ".join(paths),
+        [sys.executable, "-m", "optima_train.loop.worker", str(run_dir), *paths],
+        run_dir / LOG,
+        handle,
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``RUN_DIR STEP ...``: execute and commit the named steps in order; returns the exit code."""
+    from filelock import FileLock
+
+    channel = Channel()
+    run_dir, wanted = Path(arguments[0]), arguments[1:]
+    try:
+        # an orphan of a killed run may need a moment to notice; it must not write beside us
+        with FileLock(run_dir / LOCK, timeout=ORPHAN_GRACE_S):
+            _execute(run_dir, wanted, channel)
+    except Exception as err:
+        channel.fail(", ".join(wanted), err)
+        return 1
+    return 0
+
+
+def _execute(run_dir: Path, wanted: Sequence[str], channel: Channel) -> None:
+    from .runner import Runner, open_run
+
+    config = open_run(run_dir)
+    runner = Runner(config, run_dir, lambda event: channel.send("progress", progress=event.to_json()))
+    try:
+        for path in wanted:
+            marker: Mapping[str, Any] = runner.execute(path)
+            channel.send("commit", path=path, marker=marker)
+    finally:
+        runner.close()
+
+
+if __name__ == "__main__":
+    # the engines' threads may not end by themselves; everything is on the disk by now
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)

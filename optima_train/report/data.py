@@ -1,0 +1,181 @@
+"""What a run's report shows, gathered from the run directory alone: results, reward terms, dialogues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..run.files import read_json, read_lines
+from ..run.stage import MARKER
+
+if TYPE_CHECKING:
+    from optima_envs.records import Episode
+
+MOST_DIALOGUES = 20_000
+COLUMNS = (
+    "label",
+    "iteration",
+    "n",
+    "score",
+    "tokens",
+    "turns",
+    "nll",
+    "guesses",
+    "failures",
+    "kept",
+    "dropped",
+    "trees",
+    "sampled_share",
+    "pairs",
+    "skipped",
+    "seconds",
+    "seed",
+)
+Key = tuple[str, int, int]
+
+
+def collect(directory: Path, *, most: int = MOST_DIALOGUES) -> dict[str, Any]:
+    """Plain JSON for the page. At most ``most`` dialogues go in, held-out ones first; ``total`` counts all.
+
+    Raises FileNotFoundError when ``directory`` is no run directory, ValueError for a damaged file in it.
+    """
+    config = directory / "config.resolved.yaml"
+    if not config.is_file():
+        raise FileNotFoundError(f"{directory} is no run directory (it has no {config.name})")
+    rows = results(directory)
+    columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
+    page = _Page()
+    logs = sorted(directory.glob("*/*/episodes.jsonl"), key=lambda log: (log.parent.name != "evaluate", _order(log)))
+    total = 0
+    for log in logs:
+        total += page.add(log, most)
+    versions = directory / "env.json"
+    return {
+        "name": directory.resolve().name,
+        "subtitle": page.env or "no dialogues yet",
+        "settings": config.read_text(encoding="utf-8") + (versions.read_text("utf-8") if versions.is_file() else ""),
+        "columns": columns,
+        "results": rows,
+        "terms": terms(directory),
+        "total": total,
+        **page.tables(),
+    }
+
+
+def results(directory: Path) -> list[dict[str, Any]]:
+    """The rows of ``results.json``; none before the first evaluation is done."""
+    path = directory / "results.json"
+    return read_json(path) if path.is_file() else []
+
+
+def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
+    """Means of every reward term and of the total over an iteration's dialogues: name -> [(iteration, mean)].
+
+    Of an iteration on trees the total alone is known without reading them.
+    """
+    means: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(directory.glob("it*/rank/rewards.jsonl")):
+        sums: dict[str, float] = {}
+        count = 0
+        for row in read_lines(path):
+            if row["reward"] is None:
+                continue
+            count += 1
+            for name, value in {**row["terms"], "total": row["reward"]}.items():
+                sums[name] = sums.get(name, 0.0) + value
+        for name, value in sums.items():
+            means.setdefault(name, []).append((_iteration(path.parent.parent.name), round(value / count, 5)))
+    for path in sorted(directory.glob(f"it*/grow/{MARKER}")):
+        reward = read_json(path)["numbers"].get("reward")
+        if reward is not None:
+            means.setdefault("total", []).append((_iteration(path.parent.parent.name), round(reward, 5)))
+    return {name: sorted(points) for name, points in means.items()}
+
+
+@dataclass(slots=True)
+class _Page:
+    """Dialogues in the compact form ``browser.js`` reads: what repeats is stored once and named by number."""
+
+    env: str = ""
+    instances: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
+    origins: list[list[str]] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
+    episodes: list[list[Any]] = field(default_factory=list)
+
+    def tables(self) -> dict[str, Any]:
+        instances = [entry for _, entry in self.instances.values()]
+        return {"agents": self.agents, "origins": self.origins, "instances": instances, "episodes": self.episodes}
+
+    def add(self, log: Path, most: int) -> int:
+        """Take the dialogues of one log; returns how many it holds, shown or not."""
+        from optima_agents import EpisodeLog
+
+        folder = log.parent.parent
+        iteration = _iteration(folder.name)
+        self.origins.append(["untrained" if iteration < 0 else f"iteration {iteration}", log.parent.name])
+        kept = _keys(folder / "select" / "selected.jsonl") if log.parent.name == "generate" else None
+        ranked = _ranks(folder / "rank" / "rewards.jsonl") if log.parent.name == "generate" else {}
+        count = 0
+        for episode in EpisodeLog.iterate(log):
+            count += 1
+            if len(self.episodes) < most:
+                key = (episode.key.instance, episode.key.sample, episode.key.seed)
+                self.episodes.append(
+                    self._row(episode, ranked.get(key, {}), None if kept is None else int(key in kept))
+                )
+        return count
+
+    def _row(self, episode: Episode, rank: Mapping[str, Any], kept: int | None) -> list[Any]:
+        self.env = episode.env
+        error = episode.error and f"{episode.error.kind}: {episode.error.message}"
+        told = {name: round(value, 4) for name, value in (rank.get("terms") or episode.terms).items()}
+        reward = episode.reward if rank.get("reward") is None else rank["reward"]
+        return [
+            self._instance(episode),
+            len(self.origins) - 1,
+            episode.key.sample,
+            round(episode.score, 4),
+            int(episode.correct),
+            round(reward, 4),
+            told,
+            episode.outcome.stop,
+            episode.outcome.answer,
+            [[self._agent(turn.agent), turn.text, turn.tokens, turn.finish] for turn in episode.turns],
+            error,
+            kept,
+            episode.info.get("format"),
+        ]
+
+    def _instance(self, episode: Episode) -> int:
+        inst = episode.instance
+        if inst.id not in self.instances:
+            entry = [inst.id, inst.question, list(inst.answers), [list(item) for item in inst.private.items()]]
+            self.instances[inst.id] = (len(self.instances), entry)
+        return self.instances[inst.id][0]
+
+    def _agent(self, name: str) -> int:
+        if name not in self.agents:
+            self.agents.append(name)
+        return self.agents.index(name)
+
+
+def _keys(path: Path) -> set[Key] | None:
+    return {(row["instance"], row["sample"], row["seed"]) for row in _lines(path)} if path.is_file() else None
+
+
+def _ranks(path: Path) -> dict[Key, Mapping[str, Any]]:
+    return {(row["instance"], row["sample"], row["seed"]): row for row in _lines(path)}
+
+
+def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    return read_lines(path) if path.is_file() else iter(())
+
+
+def _iteration(folder: str) -> int:
+    return -1 if folder == "untrained" else int(folder.removeprefix("it"))
+
+
+def _order(log: Path) -> tuple[int, str]:
+    return _iteration(log.parent.parent.name), log.parent.name

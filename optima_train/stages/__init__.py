@@ -1,0 +1,1 @@
+"""Stages: one a file, from dialogues to training rows."""

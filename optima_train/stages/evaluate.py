@@ -1,0 +1,99 @@
+"""Evaluate: greedy dialogues on held-out instances with plain prompts; score, tokens, and how sure we are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..analysis.intervals import bootstrap
+from ..run.engines import derive
+from ..run.stage import Room, StageResult
+from .groups import GroupedLog
+from .playing import EPISODES, play
+from .readability import Readability
+
+if TYPE_CHECKING:
+    from optima_envs.records import Episode
+    from optima_envs.scenario import Scenario
+
+    from ..run.engines import StageContext
+
+AT_ONCE = 512
+
+
+class Evaluate:
+    """Writes ``episodes.jsonl``; a failed dialogue scores 0 and is counted. Goes on from an interrupted attempt."""
+
+    name = "evaluate"
+    room: Room = "inference"
+    keeps = True
+
+    def run(self, ctx: StageContext) -> StageResult:
+        from optima_agents import Job, LLMPolicy, Sampling
+
+        config = ctx.config.evaluate
+        scenario = ctx.scenario("test")
+        # every model of a run meets the same instances in the same order
+        jobs = [Job(index, 0, ctx.config.seed) for index in range(min(config.instances, len(scenario.task)))]
+        ctx.engines.keep_only(ctx.policy)
+        sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
+        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
+        started = time.monotonic()
+        tally = play(ctx, scenario, jobs, lambda job: policy, config)
+        seconds = time.monotonic() - started
+        scores, correct, supported = judge(GroupedLog(ctx.out / EPISODES), scenario)
+        numbers: dict[str, Any] = {
+            "n": len(scores),
+            "score": sum(scores) / len(scores),
+            "score_ci": bootstrap(scores, seed=derive(ctx.config.seed, "bootstrap")),
+            "correct": correct / len(scores),
+            **tally.per_dialogue(),
+            "seconds": round(seconds, 3),
+            "failures": tally.failures,
+            "cut_turns": tally.cut,
+            "stops": dict(sorted(tally.stops.items())),
+        }
+        if supported:
+            numbers["guesses"] = supported.count(False) / len(supported)
+        if config.nll:
+            numbers["nll"] = self._nll(ctx, scenario)
+        return StageResult(numbers)
+
+    @staticmethod
+    def _nll(ctx: StageContext, scenario: Scenario) -> float:
+        """Mean R_loss of the dialogues (nats per token, worst turn of each), measured as the reward measures it."""
+        reward = ctx.config.reward
+        base = ctx.engines.backend(ctx.initial)
+        term = Readability(base, scenario.rules, cap=reward.readability_cap, condition=reward.condition)
+        losses: list[float] = []
+        episodes = (episode for group in GroupedLog(ctx.out / EPISODES) for episode in group.episodes)
+        while chunk := list(islice(episodes, AT_ONCE)):
+            losses += [loss for loss in ctx.engines.wait(losses_of(term, chunk)) if loss is not None]
+        return sum(losses) / len(losses) if losses else 0.0
+
+
+async def losses_of(term: Readability, episodes: list[Episode]) -> list[float | None]:
+    """R_loss of several dialogues side by side."""
+    return await asyncio.gather(*(term.loss(episode) for episode in episodes))
+
+
+def judge(log: GroupedLog, scenario: Scenario) -> tuple[list[float], int, list[bool]]:
+    """Scores by instance, how many are correct, and for each final answer whether it was supported (if known)."""
+    scores: list[float] = []
+    correct = 0
+    supported: list[bool] = []
+    for episode in _episodes(log):
+        scores.append(0.0 if episode.error else episode.score)
+        correct += episode.correct and episode.error is None
+        if episode.outcome.answer is not None:
+            told = scenario.supported(episode.instance, episode.turns)
+            supported += [] if told is None else [told]
+    return scores, correct, supported
+
+
+def _episodes(log: GroupedLog) -> Iterator[Episode]:
+    for group in log:
+        yield from group.episodes

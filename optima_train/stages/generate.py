@@ -1,0 +1,96 @@
+"""Generate: N dialogues per training instance; in iteration 0 each under a format hint drawn from the pool."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from ..run.engines import derive
+from ..run.stage import Room, StageResult
+from .playing import play
+
+if TYPE_CHECKING:
+    from optima_agents.policy import Policy
+    from optima_agents.prompts import Messages
+    from optima_agents.rollout import Job
+    from optima_envs.records import View
+
+    from ..config.settings import TrainConfig
+    from ..run.engines import StageContext
+
+
+class Generate:
+    """Writes ``episodes.jsonl``, complete with sampled token ids. An interrupted attempt is gone on from."""
+
+    name = "generate"
+    room: Room = "inference"
+    keeps = True
+
+    def run(self, ctx: StageContext) -> StageResult:
+        from optima_agents import Job, LLMPolicy, Sampling
+        from optima_agents.formats import format_pool
+
+        config = ctx.config.generate
+        scenario = ctx.scenario("train")
+        seed = ctx.seed("generate")
+        pool = format_pool(None if config.formats == "all" else config.formats) if self._hinted(ctx) else {}
+        indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
+        jobs = [
+            Job(index, sample, seed, told(pool, draw(pool, seed, index, sample)) if pool else {})
+            for index in indices
+            for sample in range(config.samples)
+        ]
+        ctx.engines.keep_only(ctx.policy)
+        backend = ctx.engines.backend(ctx.policy)
+        heat = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
+        sampling = Sampling(heat, config.top_p, config.max_tokens)
+
+        def seat(job: Job) -> Policy:
+            return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted)
+
+        tally = play(ctx, scenario, jobs, seat, config)
+        return StageResult(
+            {
+                "instances": len(indices),
+                "dialogues": tally.dialogues,
+                "failures": tally.failures,
+                **tally.per_dialogue(),
+                "cut_turns": tally.cut,
+                "stops": dict(tally.stops),
+                "temperature": heat,
+                "formats": len(pool),
+            }
+        )
+
+    @staticmethod
+    def _hinted(ctx: StageContext) -> bool:
+        return ctx.iteration == 0 and ctx.config.generate.formats is not None
+
+
+def block(config: TrainConfig, iteration: int, size: int, count: int) -> list[int]:
+    """``count`` instances for an iteration: iterations take block after block from a seeded place, wrapping round.
+
+    Within one iteration no instance comes twice, so a small task gives fewer than asked. Trees leave room for the
+    larger blocks of ``generate``, so that what one iteration trained on does not come again in the next.
+    """
+    count = min(count, size)
+    apart = max(count, min(config.generate.instances, size))
+    start = random.Random(derive(config.seed, "instances")).randrange(size) + iteration * apart
+    return [(start + k) % size for k in range(count)]
+
+
+def draw(pool: dict[str, str], seed: int, index: int, sample: int) -> str:
+    """The format of one dialogue, the same for all its agents (paper section 2.2: uniform over the pool)."""
+    return random.Random(derive(seed, "format", index, sample)).choice(sorted(pool))
+
+
+def told(pool: dict[str, str], name: str) -> dict[str, str]:
+    """What a dialogue's record says of its format; a plain prompt has none."""
+    return {"format": name} if pool[name] else {}
+
+
+def hinted(view: View, hint: str | None) -> Messages:
+    """The prompt with its hint; a critic gets none (the reference diversifies the solver's prompt alone)."""
+    from optima_agents.prompts import messages
+
+    return messages(view, None if view.role == "critic" else hint)

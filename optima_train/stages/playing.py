@@ -1,0 +1,94 @@
+"""Dialogues of one stage: jobs in, an episode log out, progress on the way; what is logged is not played again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..run.failpoints import failpoint
+from ..run.progress import Ticker
+from ..run.stage import StageError
+
+if TYPE_CHECKING:
+    from optima_agents.policy import Policy
+    from optima_agents.rollout import Job
+    from optima_envs.scenario import Scenario
+
+    from ..config.settings import SamplingConfig
+    from ..run.engines import StageContext
+
+EPISODES = "episodes.jsonl"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over a log; ``cut`` turns are those that hit the token limit."""
+
+    dialogues: int = 0
+    failures: int = 0
+    tokens: int = 0
+    turns: int = 0
+    cut: int = 0
+    stops: Counter[str] = field(default_factory=Counter)
+    error: str = ""
+
+    def per_dialogue(self) -> dict[str, float]:
+        return {"tokens": self.tokens / self.dialogues, "turns": self.turns / self.dialogues}
+
+
+def play(
+    ctx: StageContext,
+    scenario: Scenario,
+    jobs: Sequence[Job],
+    policy: Callable[[Job], Policy],
+    sampling: SamplingConfig,
+) -> Tally:
+    """Play ``jobs``, appending to ``ctx.out/episodes.jsonl``, and count what the log then holds.
+
+    Raises StageError when every dialogue failed (then the engine or the environment is broken, not the team), or
+    when the log does not hold the planned dialogues.
+    """
+    from optima_agents import EpisodeLog, Rollouts
+
+    path = ctx.out / EPISODES
+    with EpisodeLog(path) as log:
+        rollouts = Rollouts(
+            scenario, policy, concurrency=sampling.concurrency, episode_timeout=sampling.episode_timeout, log=log
+        )
+        ticker = Ticker(ctx.report, ctx.step.path, len(jobs), "dialogues", before=len(log.keys()))
+
+        async def run() -> None:
+            played = 0
+            async with aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
+                async for episode in stream:
+                    ticker.count(episode.tokens)
+                    failpoint(ctx.step.path, played := played + 1)
+
+        ctx.engines.wait(run())
+    tally = count(path)
+    if tally.dialogues != len(jobs):
+        raise StageError(f"{path} holds {tally.dialogues} dialogues, {len(jobs)} were planned; delete it to start over")
+    if tally.failures == tally.dialogues:
+        raise StageError(f"{ctx.step.path}: all {len(jobs)} dialogues failed; the last one with {tally.error}")
+    return tally
+
+
+def count(path: Path) -> Tally:
+    """The tally of a finished log."""
+    from optima_agents import EpisodeLog
+
+    tally = Tally()
+    for episode in EpisodeLog.iterate(path):
+        tally.dialogues += 1
+        tally.tokens += episode.tokens
+        tally.turns += len(episode.turns)
+        tally.cut += sum(turn.finish == "length" for turn in episode.turns)
+        tally.stops[episode.outcome.stop] += 1
+        if episode.error is not None:
+            tally.failures += 1
+            tally.error = f"{episode.error.kind}: {episode.error.message}"
+    return tally

@@ -1,0 +1,146 @@
+"""Training rows: selected dialogues from each agent's view, exactly the sampled tokens, loss on own turns only.
+
+A dialogue gives an agent one row while its prompts only grow at the end (prompt_k + ids_k is a prefix of the next
+prompt); where a template breaks that, a new row begins. Format hints are stripped: a hinted turn's prompt is
+rendered again from the plain view, while its completion stays the ids that were sampled (paper section 2.2).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..run.files import read_lines, write_lines
+from ..run.progress import Ticker
+from ..run.stage import Room, StageError, StageResult
+from .groups import GroupedLog
+from .playing import EPISODES
+
+if TYPE_CHECKING:
+    from optima_envs.games.rules import Rules, Turns
+    from optima_envs.records import Episode, Turn, View
+
+    from ..run.engines import StageContext
+
+NO_IDS, TOO_LONG = "no sampled token ids", "longer than train.max_length"
+Render = Callable[["View"], list[int]]
+
+
+@dataclass(slots=True)
+class Row:
+    """One training sequence; ``completion_mask`` is 1 on the agent's own sampled tokens, those of ``turns``."""
+
+    instance: str
+    sample: int
+    agent: str
+    turns: list[int] = field(default_factory=list)
+    input_ids: list[int] = field(default_factory=list)
+    completion_mask: list[int] = field(default_factory=list)
+
+    def extend(self, number: int, prompt: list[int], ids: list[int]) -> None:
+        """Append what ``prompt`` adds to the row, without loss, and ``ids``, with loss."""
+        new = prompt[len(self.input_ids) :] + ids
+        self.completion_mask += [0] * (len(new) - len(ids)) + [1] * len(ids)
+        self.input_ids += new
+        self.turns.append(number)
+
+
+def spoken(rules: Rules, episode: Episode) -> Iterator[tuple[int, Turns, Turn]]:
+    """(number, turns the speaker had heard, turn) of every turn; simultaneous speakers heard the same ones."""
+    start = 0
+    while start < len(episode.turns):
+        heard = episode.turns[:start]
+        here = episode.turns[start : start + len(rules.speakers(episode.instance, heard))]
+        yield from ((start + k, heard, turn) for k, turn in enumerate(here))
+        start += len(here)
+
+
+def rows_of(episode: Episode, rules: Rules, render: Render, limit: int | None, dropped: Counter[str]) -> list[Row]:
+    """All rows of a dialogue. Turns that cannot be trained on are counted in ``dropped`` by reason, never cut."""
+    rows: list[Row] = []
+    current: dict[str, Row] = {}
+    for number, heard, turn in spoken(rules, episode):
+        if not turn.ids:
+            dropped[NO_IDS] += 1
+            continue
+        hinted = bool(episode.info.get("format"))
+        exact = None if hinted else turn.prompt_ids
+        prompt = list(exact) if exact is not None else render(rules.view(episode.instance, heard, turn.agent))
+        if limit is not None and len(prompt) + len(turn.ids) > limit:
+            dropped[TOO_LONG] += 1
+            continue
+        row = current.get(turn.agent)
+        if row is None or prompt[: len(row.input_ids)] != row.input_ids:
+            row = current[turn.agent] = Row(episode.instance.id, episode.key.sample, turn.agent)
+            rows.append(row)
+        row.extend(number, prompt, list(turn.ids))
+    return rows
+
+
+class BuildRows:
+    """Reads the selection and the dialogues; writes ``rows.jsonl``."""
+
+    name = "rows"
+    room: Room = "inference"
+    keeps = False
+
+    def run(self, ctx: StageContext) -> StageResult:
+        from optima_envs.records import EpisodeKey
+
+        rules = ctx.scenario("train").rules
+        log = GroupedLog(ctx.input("generate") / EPISODES)
+        chosen = list(read_lines(ctx.input("select") / "selected.jsonl"))
+        limit = ctx.config.train.max_length
+        render = _renderer(ctx)
+        dropped: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
+
+        def build() -> Iterator[dict[str, Any]]:
+            ticker = Ticker(ctx.report, ctx.step.path, len(chosen), "dialogues")
+            for pick in chosen:
+                episode = log.episode(EpisodeKey(pick["instance"], pick["sample"], pick["seed"]))
+                rows = rows_of(episode, rules, render, limit, dropped)
+                counts["empty"] += not rows
+                counts["split"] += len(rows) > len({row.agent for row in rows})
+                for row in rows:
+                    counts["rows"] += 1
+                    counts["turns"] += len(row.turns)
+                    counts["trained"] += sum(row.completion_mask)
+                    counts["tokens"] += len(row.input_ids)
+                    counts["longest"] = max(counts["longest"], len(row.input_ids))
+                    yield asdict(row)
+                ticker.count()
+
+        write_lines(ctx.out / "rows.jsonl", build())
+        if not counts["rows"]:
+            why = ", ".join(f"{count} turns: {reason}" for reason, count in dropped.items())
+            raise StageError(f"{ctx.step.path}: no row to train on ({why or 'the selected dialogues have no turns'})")
+        return StageResult(
+            {
+                "dialogues": len(chosen),
+                "rows": counts["rows"],
+                "turns": counts["turns"],
+                "tokens": counts["tokens"],
+                "trained_tokens": counts["trained"],
+                "longest_row": counts["longest"],
+                "dialogues_without_rows": counts["empty"],
+                "dialogues_not_append_only": counts["split"],
+                "dropped_turns": dict(dropped),
+            }
+        )
+
+
+def _renderer(ctx: StageContext) -> Render:
+    """Plain prompts as the policy's own engine tokenises them; the engine is opened when the first one is needed."""
+    from optima_agents.backends.base import Tokens
+    from optima_agents.prompts import messages
+
+    def render(view: View) -> list[int]:
+        backend = ctx.engines.backend(ctx.policy)
+        if not isinstance(backend, Tokens):
+            raise StageError(f"backend {ctx.config.backend!r} has no tokenizer; set generate.formats to null")
+        return list(backend.render(messages(view)))
+
+    return render

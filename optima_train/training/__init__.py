@@ -1,0 +1,1 @@
+"""Training: weights, by TRL and PEFT."""

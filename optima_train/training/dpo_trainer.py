@@ -1,0 +1,78 @@
+"""A preference trainer that scores exactly the sampled tokens: TRL's DPOTrainer without its tokenising.
+
+The reference's log-probabilities are those of the model before the first step, computed once, so that no second model
+stays in memory. With ``micro_batch=1`` the NLL term is the paper's (Eq. 4), a mean over a turn's tokens; a larger one
+takes the mean over all chosen tokens of the micro-batch. Dropout is off, as TRL has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .trainer_args import trainer_arguments
+from .watching import watcher
+
+if TYPE_CHECKING:
+    from ..run.engines import StageContext
+    from .preference_rows import Pair
+
+
+def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> Any:
+    """TRL's DPOTrainer fed with the sampled ids.
+
+    ``trainer.before`` holds the reference's log-probabilities, ``trainer.score`` computes those of any model. Raises
+    StageError when a loss stops being a number.
+    """
+    import torch
+    from datasets import Dataset
+    from torch.utils.data import DataLoader
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
+
+    class Trainer(DPOTrainer):
+        before: Any
+
+        def _prepare_dataset(self, dataset: Any, *others: Any) -> Any:
+            return dataset  # TRL would tokenise texts again; these are the ids that were sampled
+
+        def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+            """The model as it is before the first step is the reference, with or without an adapter."""
+            current: Any = self.model
+            if "ref" in getattr(current, "peft_config", ()):
+                current.delete_adapter("ref")  # TRL's copy of the adapter, for references it computes later
+            self.before = self.score(self.ref_model or current, dataset)
+            chosen, rejected = self.before.tolist()
+            return dataset.add_column("ref_chosen_logps", chosen).add_column("ref_rejected_logps", rejected)
+
+        def score(self, model: Any, dataset: Any) -> torch.Tensor:
+            """Summed log-probabilities of all chosen and all rejected turns: float32, (2, pairs), on the CPU."""
+            loader = DataLoader(dataset, self.args.per_device_train_batch_size, collate_fn=self.data_collator)
+            loader: Any = self.accelerator.prepare(loader)
+            found: list[torch.Tensor] = []
+            model.eval()
+            for batch in loader:
+                inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+                labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+                with torch.no_grad(), self.accelerator.autocast():
+                    scores = model(**inputs, labels=labels, use_cache=False, fused_lm_head=True).log_probs
+                chosen, rejected = scores.float().sum(dim=1).chunk(2)
+                both: Any = self.accelerator.gather_for_metrics(torch.stack([chosen, rejected], dim=1))
+                found.append(both.cpu())
+            return torch.cat(found).T
+
+    config = ctx.config.dpo
+    args = DPOConfig(
+        **trainer_arguments(ctx, config, len(pairs)),
+        loss_type=["sigmoid", "sft"] if config.sft_weight else ["sigmoid"],
+        loss_weights=[1.0, config.sft_weight] if config.sft_weight else None,
+        beta=config.beta,
+        precompute_ref_log_probs=True,
+    )
+    return Trainer(
+        model=model,
+        args=args,
+        train_dataset=Dataset.from_list(list(pairs)),
+        processing_class=tokenizer,
+        callbacks=[watcher(ctx, "dpo")],
+    )

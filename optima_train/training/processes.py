@@ -1,0 +1,130 @@
+"""Training on many devices: a stage's ``train`` in the processes of ``accelerate launch``, or right here for one.
+
+Every process trains on its share of each batch; the first one reports progress, saves, and hands the result to the
+parent, which alone commits. When one dies all end, and the stage fails with their last log lines.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..run.child import LOG, Channel, supervise
+from ..run.files import read_json, write_json
+from ..run.progress import Progress, silent
+from ..run.stage import ModelRef, Stage, StageError, StageResult, Step
+from .accelerate_configs import PLAIN, accelerate_config, check_processes, training_processes
+from .trainer_args import main_process
+
+if TYPE_CHECKING:
+    from ..run.engines import StageContext
+
+
+class Trains(Stage, Protocol):
+    """A stage whose training may run in many processes at once; made without arguments.
+
+    ``section`` of the config, ``train`` or ``dpo``, says how large its batches are.
+    """
+
+    section: str
+
+    def train(self, ctx: StageContext) -> StageResult:
+        """The same call in every process. Only the main process may write, and only its result counts."""
+        ...
+
+
+def trained(ctx: StageContext, stage: Trains) -> StageResult:
+    """The result of ``stage.train`` with the processes that ``config.train`` asks for. Raises StageError."""
+    config = ctx.config.train
+    if config.processes == 1 and config.accelerate is None:
+        return stage.train(ctx)
+    check_processes(ctx.config, stage.section)
+    job = ctx.out / "job.json"
+    write_json(job, _job(ctx, stage))
+    results: list[StageResult] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            ctx.report(Progress(**event["progress"]))
+        elif event["event"] == "result":
+            model = None if event["model"] is None else ModelRef(**event["model"])
+            results.append(StageResult(event["numbers"], model))
+
+    cpu = {"ACCELERATE_USE_CPU": "true"} if ctx.config.device == "cpu" else {}
+    supervise(ctx.step.path, _command(ctx, job), ctx.run_dir / LOG, handle, cpu)
+    job.unlink()
+    if not results:
+        raise StageError(f"{ctx.step.path}: the training processes ended without a result; see {ctx.run_dir / LOG}")
+    return results[0]
+
+
+def _command(ctx: StageContext, job: Path) -> list[str]:
+    config = ctx.config.train
+    count = training_processes(config)
+    launch = [sys.executable, "-m", "accelerate.commands.launch"]
+    options = {
+        "--config_file": str(accelerate_config(config.accelerate or PLAIN)),
+        "--num_processes": str(count),
+        "--mixed_precision": "bf16" if config.precision == "bf16" else "no",
+    }
+    return [
+        *launch,
+        *(part for option in options.items() for part in option),
+        "-m",
+        "optima_train.training.processes",
+        str(job),
+    ]
+
+
+def _job(ctx: StageContext, stage: Trains) -> dict[str, Any]:
+    return {
+        "stage": f"{type(stage).__module__}:{type(stage).__qualname__}",
+        "iteration": ctx.iteration,
+        "run_dir": str(ctx.run_dir.resolve()),
+        "config": ctx.config.model_dump(mode="json"),
+        "policy": asdict(ctx.policy),
+        "initial": asdict(ctx.initial),
+    }
+
+
+def _context(job: dict[str, Any], channel: Channel) -> tuple[StageContext, Trains]:
+    """What the parent's stage had, in this process. Plugins are imported first: the stage may come from one."""
+    from ..config.loading import check
+    from ..config.settings import TrainConfig
+    from ..loop.runner import import_plugins
+    from ..run.engines import Engines, StageContext
+
+    config = check(job["config"], TrainConfig)
+    import_plugins(config.plugins)
+    module, _, name = job["stage"].partition(":")
+    stage = getattr(import_module(module), name)()
+    report = (lambda event: channel.send("progress", progress=event.to_json())) if main_process() else silent
+    step, policy, initial = Step(job["iteration"], stage), ModelRef(**job["policy"]), ModelRef(**job["initial"])
+    return StageContext(config, Path(job["run_dir"]), step, policy, initial, Engines(config), report), stage
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``JOB``: one training process of the job in that file; returns the exit code."""
+    channel = Channel(heartbeat=False)
+    job = read_json(Path(arguments[0]))
+    try:
+        ctx, stage = _context(job, channel)
+        result = stage.train(ctx)
+    except Exception as err:
+        channel.fail(f"training process {os.environ.get('RANK', '0')}", err)
+        return 1
+    if main_process():
+        channel.send("result", numbers=dict(result.numbers), model=result.model and asdict(result.model))
+    return 0
+
+
+if __name__ == "__main__":
+    # no collective call is left to make, so nobody waits for anybody
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,77 @@
+"""Sft: supervised fine-tuning on token-exact rows with TRL; whole weights or LoRA (spec section 4).
+
+Rows arrive tokenised with their mask, so no template or tokenizer touches them again and nothing is cut: what was
+sampled is what is trained on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..run.files import read_lines
+from ..run.stage import Room, StageError, StageResult
+from .checkpoints import load_tokenizer, load_trainable, save_trained, window
+from .processes import trained
+from .trainer_args import tidy, trainer_arguments
+from .watching import loss_numbers, watcher
+
+if TYPE_CHECKING:
+    from ..run.engines import StageContext
+
+
+class Sft:
+    """Reads ``rows/rows.jsonl``; writes ``model/`` (or ``adapter/``), visible only when whole."""
+
+    name = "train"
+    section = "train"
+    room: Room = "training"
+    keeps = False
+
+    def run(self, ctx: StageContext) -> StageResult:
+        return trained(ctx, self)
+
+    def train(self, ctx: StageContext) -> StageResult:
+        """Train on every row and save; numbers and the model's place. Raises StageError."""
+        config = ctx.config.train
+        start = ctx.initial if config.start == "initial" else ctx.policy
+        rows = training_rows(ctx.input("rows") / "rows.jsonl")
+        longest, most = max(len(row["input_ids"]) for row in rows), window(start)
+        if most is not None and longest > most:
+            raise StageError(
+                f"{ctx.step.path}: the longest row has {longest} tokens, the model's window {most}; "
+                f"set train.max_length={most} to drop such rows"
+            )
+        model, tokenizer = load_trainable(start, config, ctx.seed("train")), load_tokenizer(start)
+        trainer = fit(ctx, model, tokenizer, rows)
+        numbers = {"rows": len(rows), **loss_numbers(trainer)}
+        return StageResult(numbers, save_trained(trainer, tokenizer, start, ctx.out, config))
+
+
+def training_rows(path: Path) -> list[dict[str, list[int]]]:
+    """The columns TRL wants. Raises StageError when no row has a token to learn from."""
+    rows = [{key: row[key] for key in ("input_ids", "completion_mask")} for row in read_lines(path)]
+    rows = [row for row in rows if any(row["completion_mask"])]
+    if not rows:
+        raise StageError(f"{path}: every row is masked entirely, so there is nothing to learn")
+    return rows
+
+
+def fit(ctx: StageContext, model: Any, tokenizer: Any, rows: list[dict[str, list[int]]]) -> Any:
+    """Train ``model`` in place; returns the trainer. Raises StageError when the loss stops being a number."""
+    from datasets import Dataset
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    shared = trainer_arguments(ctx, ctx.config.train, len(rows))
+    args = SFTConfig(**shared, packing=False, completion_only_loss=True)
+    trainer = SFTTrainer(
+        model=model,
+        args=args,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[watcher(ctx, "train")],
+    )
+    trainer.train()
+    tidy(ctx)
+    return trainer

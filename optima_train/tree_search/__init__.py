@@ -1,0 +1,1 @@
+"""Tree search: dialogue trees and the preference pairs in them (the data of DPO)."""

@@ -1,0 +1,102 @@
+"""Grow: a tree of dialogues on each training instance of an iteration (paper section 2.4); plain prompts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..run.failpoints import failpoint
+from ..run.progress import Ticker
+from ..run.stage import Room, StageError, StageResult
+from ..stages.generate import block
+from ..stages.rank import build_reward
+from .growth import Grower, Round, together
+from .log import TREES, TreeLog, Trees
+from .percentile import over, probe
+from .tally import count
+from .tree import Tree
+
+if TYPE_CHECKING:
+    from optima_agents.policy import Policy
+    from optima_envs.scenario import Scenario
+
+    from ..run.engines import StageContext
+
+
+class Grow:
+    """Writes ``trees.jsonl``, complete with sampled token ids. An interrupted attempt is gone on from.
+
+    Raises StageError for an environment whose agents speak at once, and when every dialogue failed.
+    """
+
+    name = "grow"
+    room: Room = "inference"
+    keeps = True
+
+    def run(self, ctx: StageContext) -> StageResult:
+        from optima_agents import LLMPolicy, Sampling
+
+        config, scenario = ctx.config.tree, ctx.scenario("train")
+        indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
+        one_at_a_time(scenario, indices[0])
+        ctx.engines.keep_only(ctx.policy, ctx.initial)
+        sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
+        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
+        normaliser = None
+        if ctx.config.reward.normaliser == "percentile" and ctx.config.reward.weights.get("tokens"):
+            normaliser = probe(ctx, scenario, indices, policy)
+        grow_all(ctx, scenario, indices, policy, normaliser)
+        tally = count(ctx.out / TREES)
+        if not tally.sound:
+            raise StageError(
+                f"{ctx.step.path}: all {tally.dialogues} dialogues failed; the last one with {tally.error}"
+            )
+        return StageResult({**tally.numbers(), "temperature": config.temperature, "normaliser": normaliser})
+
+
+def one_at_a_time(scenario: Scenario, index: int) -> None:
+    """Raises StageError when agents speak at once: siblings must be answers of one agent to one history."""
+    try:
+        speakers = scenario.rules.speakers(scenario.task[index], ())
+    except Exception:  # a broken instance fails in its tree, with its reason
+        return
+    if len(speakers) != 1:
+        raise StageError(
+            f"trees need one speaker at a time, but in {scenario.id} {' and '.join(speakers)} speak at once; "
+            "use order=alternating, or method=isft"
+        )
+
+
+def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: Policy, normaliser: int | None) -> None:
+    """Grow what the log lacks, many trees side by side, appending each round as it is finished."""
+    from optima_agents.policy import seats
+
+    config = ctx.config.tree
+    terms = {} if normaliser is None else {"tokens": over(normaliser)}
+    reward = build_reward(ctx, **terms)
+    rounds = 0
+    with TreeLog(ctx.out / TREES) as log:
+        grown = Trees(log.path)
+        waiting = [k for k in range(len(indices)) if grown.rounds(k) < config.rounds]
+        ticker = Ticker(ctx.report, ctx.step.path, len(indices), "trees", before=len(indices) - len(waiting))
+
+        async def run() -> None:
+            grower = Grower(scenario, seats(policy, scenario.rules.agents), reward, config, ctx.seed("grow"))
+            places = iter(waiting)
+
+            async def gardener() -> None:
+                for place in places:
+                    tree = grown.tree(place, config.values) if grown.rounds(place) else Tree()
+
+                    def done(made: Round, place: int = place, tree: Tree = tree) -> None:
+                        nonlocal rounds
+                        log.add(place, tree, made)
+                        rounds += 1
+                        ticker.count(made.sampled_tokens, units=0)
+                        failpoint(ctx.step.path, rounds)
+
+                    await grower.grow(tree, indices[place], done)
+                    ticker.count(0)
+
+            await together(gardener() for _ in range(min(config.concurrency, len(waiting))))
+
+        ctx.engines.wait(run())

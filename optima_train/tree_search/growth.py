@@ -1,0 +1,194 @@
+"""Growth of one tree: rounds of dialogues from a chosen node to their ends, merged, rewarded, back-propagated.
+
+The dialogues of a round speak side by side, turn by turn, and are merged in a fixed order: so a tree depends on its
+seed alone, not on which completion came first. Rounds wait for each other; many trees share one engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from optima_agents.dialogue import Dialogue, guarded
+from optima_agents.episode_line import strict_json
+from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
+from optima_envs.rewards import Breakdown, Reward
+
+from ..run.engines import derive
+from .tree import Ending, Played, Tree
+
+if TYPE_CHECKING:
+    from optima_agents.policy import Policy
+    from optima_envs.scenario import Scenario
+
+    from ..config.settings import TreeConfig
+
+T = TypeVar("T")
+DECIMALS = 9  # what is left of a number when the noise of whatever shared a batch with it is gone
+
+
+@dataclass(slots=True)
+class Round:
+    """What a round did: the node it began at, its first new node, its dialogues, and counts, of which
+    ``sampled_tokens`` include those of the turns that were merged into a sibling."""
+
+    instance: str
+    number: int
+    expanded: int
+    first_node: int
+    dialogues: list[Played] = field(default_factory=list)
+    sampled_tokens: int = 0
+    merged_turns: int = 0
+    merged_tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+
+    def count(self, turn: Turn, merged: bool) -> None:
+        self.sampled_tokens += turn.tokens
+        self.merged_turns += merged
+        self.merged_tokens += turn.tokens * merged
+        if turn.usage is not None:
+            self.prompt_tokens += turn.usage.prompt_tokens
+            self.cached_tokens += turn.usage.cached_tokens
+
+
+@dataclass(slots=True)
+class Walk:
+    """A dialogue on its way down: where it stands, the seconds it has left, why it failed."""
+
+    game: Dialogue
+    node: int
+    left: float
+    error: ErrorInfo | None = None
+
+    def move(self, tree: Tree, node: int) -> None:
+        self.node = node
+        self.game.turns = tree.turns(node)
+
+
+class Grower:
+    """Grows trees of one scenario with one team; ``config.concurrency`` turns are sampled at a time over all trees."""
+
+    def __init__(
+        self, scenario: Scenario, team: Mapping[str, Policy], reward: Reward, config: TreeConfig, seed: int
+    ) -> None:
+        self._scenario, self._team, self._reward = scenario, team, reward
+        self._config, self._seed = config, seed
+        self._slots = asyncio.Semaphore(config.concurrency)
+
+    async def grow(self, tree: Tree, index: int, done: Callable[[Round], None]) -> None:
+        """Play the rounds that ``tree``, of the instance at ``index`` of the task, still lacks; ``done`` is called
+        after each. An exhausted tree may end early (``TreeConfig.exhausted``); failed dialogues are part of the tree.
+        Raises EngineDead, and StageError from the reward."""
+        try:
+            inst = self._scenario.task[index]
+        except Exception as err:
+            inst = err
+        stop = self._config.exhausted == "stop"
+        while tree.rounds < self._config.rounds and not (stop and tree.exhausted):
+            done(await self.play(tree, inst, f"index-{index}"))
+
+    async def play(self, tree: Tree, inst: Instance | Exception, name: str = "") -> Round:
+        """One round; ``name`` stands for an instance that could not be loaded.
+
+        Dialogue k of round r has the seeds of sample ``r * rollouts + k`` of its instance.
+        """
+        config, number = self._config, tree.rounds
+        name = inst.id if isinstance(inst, Instance) else name
+        rng = Random(derive(self._seed, "choose", name, number))
+        start = tree.choose(rng, top=config.top, distance=config.expand_distance)
+        walks = []
+        for k in range(config.rollouts):
+            key = EpisodeKey(name, number * config.rollouts + k, self._seed)
+            game = Dialogue(self._scenario, key, inst, {}, retries=0, keep_ids=True)
+            walks.append(Walk(game, start, config.episode_timeout))
+            walks[-1].move(tree, start)
+        record, going = Round(name, number, start, len(tree.nodes)), walks
+        while going:
+            going = await self._advance(tree, going, record)
+        record.dialogues = [Played(walk.node, walk.error) for walk in walks]
+        tree.finish(start, record.dialogues)
+        if isinstance(inst, Instance):
+            await self._weigh(tree, inst)
+        return record
+
+    async def _advance(self, tree: Tree, going: list[Walk], record: Round) -> list[Walk]:
+        """Everyone says one turn; returns those that may say another."""
+        fresh: list[Walk] = []
+        for walk, said in zip(going, await together(map(self._say, going)), strict=True):
+            if isinstance(said, ErrorInfo):
+                walk.error = said
+                continue
+            node, merged = tree.place(walk.node, said, self._config.merge_distance)
+            record.count(said, merged)
+            walk.move(tree, node.id)
+            if not merged:
+                fresh.append(walk)
+        endings = await together(guarded(walk.game.ended(), self._config.episode_timeout) for walk in fresh)
+        for walk, ended in zip(fresh, endings, strict=True):
+            if ended is not None:
+                tree.nodes[walk.node].ending = ending(ended)
+        on = []
+        for walk in going:
+            end = tree.nodes[walk.node].ending
+            if walk.error is None and end is not None:
+                walk.error = end.error
+            elif walk.error is None:
+                on.append(walk)
+        return on
+
+    async def _say(self, walk: Walk) -> Turn | ErrorInfo:
+        async def turns() -> tuple[Turn, ...]:
+            walk.game.ready()
+            return await walk.game.speak(self._team)
+
+        async with self._slots:
+            started = time.perf_counter()
+            said = await guarded(turns(), walk.left)
+            walk.left -= time.perf_counter() - started
+        if not isinstance(said, ErrorInfo):
+            if len(said) == 1:
+                return said[0]
+            return ErrorInfo("env", f"{len(said)} agents speak at once, but a node of a tree is one turn")
+        late = said.kind == "timeout"
+        return ErrorInfo("timeout", f"no end after {self._config.episode_timeout:g} s") if late else said
+
+    async def _weigh(self, tree: Tree, inst: Instance) -> None:
+        """Reward every distinct dialogue of the tree within the group of them all, and back-propagate."""
+        leaves = tree.leaves()
+        episodes = []
+        for leaf, end in leaves:
+            key, turns = EpisodeKey(inst.id, leaf.id, self._seed), tree.turns(leaf.id)
+            episodes.append(Episode(key, self._scenario.id, inst, turns, end.outcome, end.score, end.correct))
+        rows = [
+            Breakdown(round(row.total, DECIMALS), {k: round(v, DECIMALS) for k, v in row.terms.items()}, row.error)
+            for row in await self._reward(episodes)
+        ]
+        tree.weigh(dict(zip([leaf.id for leaf, _ in leaves], rows, strict=True)), self._config.values)
+
+
+def ending(ended: ErrorInfo | tuple[Outcome, float, bool]) -> Ending:
+    """How a dialogue ended; one that failed to, or whose answer JSON cannot hold, fails with the reason."""
+    if isinstance(ended, ErrorInfo):
+        return Ending(Outcome("error"), error=ended)
+    end = Ending(*ended)
+    try:
+        strict_json(asdict(end))
+    except (TypeError, ValueError, RecursionError) as err:
+        why = f"an outcome must be plain JSON: {type(err).__name__}: {err}"
+        return Ending(Outcome("error"), error=ErrorInfo("env", why[:2000]))
+    return end
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all, in order; the first failure cancels the rest and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in work]
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return [task.result() for task in tasks]
