@@ -53,7 +53,7 @@ lock:
 
 # the file tree in the README, from the modules' own docstrings
 tree:
-	@$(PYTHON) tests/tree.py
+	@$(PYTHON) tools/tree.py
 
 clean:
 	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from envs.worlds import Tiny, turns
+from support.worlds import Tiny, turns
 
 import optima_envs
 from optima_envs.records import Outcome
@@ -16,7 +16,7 @@ from optima_envs.spec import EnvSpec, Sheet, full_id
 
 @pytest.fixture
 def tiny():
-    return optima_envs.register("tests/tiny-v0", task="envs.worlds:Tiny")
+    return optima_envs.register("tests/tiny-v0", task="support.worlds:Tiny")
 
 
 @pytest.mark.parametrize("name", ["twohop-asym", "optima/twohop-asym", "twohop-asym-v0", "optima/twohop-asym_v0"])

@@ -1,12 +1,17 @@
-"""A model with the embedded one's tokenizer and random weights: real code paths, no skill, seconds to run."""
+"""A model with the embedded one's tokenizer and random weights (real code paths, no skill, seconds to run), and the
+command line as a child process."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from random_llama import save_random_llama
+from support.random_llama import save_random_llama
+from support.runs import settings
 
 from optima_train.config.loading import load
 from optima_train.run.engines import Engines, StageContext
@@ -16,6 +21,7 @@ from optima_train.run.stage import ModelRef, Step
 from optima_train.training.dpo import Dpo
 
 pytest.importorskip("torch")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -51,21 +57,14 @@ def dpo_context(tmp_path: Path, small: list[str], random_model: Path) -> Callabl
     return make
 
 
-def settings(random_model: Path) -> list[str]:
-    """Overrides of the quickstart that make a run of seconds with a model that knows nothing."""
-    return [
-        f"model={random_model}",
-        "iterations=1",
-        "env.max_turns=3",
-        "generate.instances=3",
-        "generate.samples=2",
-        "generate.max_tokens=8",
-        "select.threshold=-5",
-        "select.top_share=1",
-        "evaluate.instances=4",
-        "evaluate.max_tokens=8",
-        "train.epochs=1",
-        "train.batch_size=4",
-        "train.micro_batch=4",
-        "device=cpu",
-    ]
+@pytest.fixture
+def optima(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``optima("train", "x", ...)`` in an empty directory."""
+
+    def call(*args: object, text: str = "") -> subprocess.CompletedProcess[str]:
+        code = "import sys; from optima_train.cli.main import main; sys.exit(main())"
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+        command = [sys.executable, "-c", code, *map(str, args)]
+        return subprocess.run(command, env=env, cwd=tmp_path, input=text, capture_output=True, text=True, timeout=300)
+
+    return call

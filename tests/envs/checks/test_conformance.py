@@ -1,0 +1,150 @@
+"""Every environment that loads without a download passes PettingZoo's tests and ours; and ours catch bad ones."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
+from support.worlds import DATA, FILES, WORLDS, Tiny
+
+import optima_envs
+from optima_envs.adapters.aec import aec
+from optima_envs.adapters.parallel import DialogueEnv
+from optima_envs.checks.canary import check_canaries
+from optima_envs.checks.check import CHECKS, NonConformanceError
+from optima_envs.games.asymmetric import AsymmetricQA
+from optima_envs.records import View
+from optima_envs.scenario import Scenario
+from optima_envs.scoring.metrics import METRICS
+
+VARIANTS = (
+    {},
+    {"order": "simultaneous"},
+    {"agents": 3},
+    {"token_budget": 30, "reward": {"task": 1, "tokens": 0.6, "format": 0.1}},
+    {"render_mode": "ansi"},
+)
+
+
+@pytest.mark.parametrize("kwargs", VARIANTS, ids=str)
+@pytest.mark.parametrize("name", WORLDS)
+def test_worlds_conform(name, kwargs):
+    assert tuple(optima_envs.check_env(name, **kwargs)) == CHECKS
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_datasets_conform(name):
+    path = DATA / FILES[name]
+    if not path.exists():
+        pytest.skip(f"no real records at {path}")
+    scene = optima_envs.scenario(name, data=str(path), skip_bad_rows=True)
+    assert tuple(optima_envs.check_env(partial(DialogueEnv, scene), episodes=1)) == CHECKS
+
+
+def test_all_built_in_environments_are_covered():
+    built_in = {
+        name.split("/")[1].removesuffix("-v0") for name in optima_envs.list_envs() if name.startswith("optima/")
+    }
+    assert built_in == {*WORLDS, *FILES}
+
+
+@pytest.mark.parametrize("kwargs", VARIANTS[:3], ids=str)
+@pytest.mark.parametrize("name", WORLDS)
+def test_pettingzoo_and_its_turn_based_view(name, kwargs, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        parallel_api_test(optima_envs.make(name, **kwargs), num_cycles=100)
+        parallel_seed_test(partial(optima_envs.make, name, **kwargs), num_cycles=100)
+        api_test(aec(name, **kwargs), num_cycles=100)
+    assert capsys.readouterr().out.count("Passed") == 2
+
+
+def faulty(rules: object, env: type[DialogueEnv] = DialogueEnv):
+    scene = Scenario("tests/faulty-v0", rules, Tiny(), METRICS["f1"])  # type: ignore[arg-type]
+    return lambda: env(scene)
+
+
+class Leaky(AsymmetricQA):
+    """Shows every agent all private contexts."""
+
+    def view(self, inst, turns, agent) -> View:
+        return replace(super().view(inst, turns, agent), private=" ".join(inst.private.values()))
+
+
+class Blind(AsymmetricQA):
+    """Hides what the others said."""
+
+    def view(self, inst, turns, agent) -> View:
+        return replace(super().view(inst, turns, agent), dialogue=())
+
+
+class Gossip(DialogueEnv):
+    """Puts the gold answer into infos."""
+
+    def _observe(self):
+        observations, infos = super()._observe()
+        for info in infos.values():
+            info["golds"] = self.instance.answers  # type: ignore[union-attr]
+        return observations, infos
+
+
+class Remembering(DialogueEnv):
+    """Keeps turns over a reset."""
+
+    def reset(self, seed=None, options=None):
+        old = self.turns[-1:]
+        super().reset(seed, options)
+        self.turns = old
+        return self._observe()
+
+
+class Dicing(DialogueEnv):
+    """Draws from the global random state."""
+
+    def step(self, actions):
+        random.random()
+        return super().step(actions)
+
+
+class Stuck(DialogueEnv):
+    """Says something that is in no space."""
+
+    def _observe(self):
+        observations, infos = super()._observe()
+        for observation in observations.values():
+            observation["turn"] = "first"
+        return observations, infos
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (faulty(Leaky()), "private to"),
+        (faulty(Blind()), "cannot see it"),
+        (faulty(AsymmetricQA(), Gossip), "gold answer"),
+        (faulty(AsymmetricQA(), Remembering), "two episodes|left in it"),
+        (faulty(AsymmetricQA(), Dicing), "global random state"),
+        (faulty(AsymmetricQA(), Stuck), "not in its space"),
+    ],
+    ids=["leaky", "blind", "gossip", "remembering", "dicing", "stuck"],
+)
+def test_the_kit_catches(factory, message):
+    with pytest.raises(NonConformanceError, match=message):
+        optima_envs.check_env(factory)
+
+
+def test_the_kit_passes_a_sound_third_party_env():
+    assert tuple(optima_envs.check_env(faulty(AsymmetricQA()))) == CHECKS
+
+
+def test_the_canary_test_wants_a_dialogue_env():
+    class Other:
+        possible_agents = ()
+        unwrapped = None
+
+    with pytest.raises(TypeError, match="DialogueEnv"):
+        check_canaries(Other, 0)  # type: ignore[arg-type]

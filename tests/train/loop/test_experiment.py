@@ -1,0 +1,194 @@
+"""The whole loop on a model that knows nothing: what it leaves behind, resuming, and every refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import optima_train
+from optima_agents import EpisodeLog
+from optima_train.config.loading import ConfigError, load
+from optima_train.loop.experiment import Experiment
+from optima_train.loop.results import LoopState
+from optima_train.run.progress import Progress
+from optima_train.run.stage import StageError
+
+pytestmark = pytest.mark.xdist_group("experiment")  # one worker, so that what its tests share is made once
+Run = Callable[..., tuple[LoopState, list[Progress]]]
+
+
+@pytest.fixture
+def run(small: list[str]) -> Run:
+    def go(directory: Path, *overrides: str) -> tuple[LoopState, list[Progress]]:
+        events: list[Progress] = []
+        config = load("quickstart", [*small, "processes=inline", *overrides])
+        return Experiment(config, directory).run(events.append), events
+
+    return go
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, random_model: Path) -> Path:
+    from support.runs import settings
+
+    directory = tmp_path_factory.mktemp("runs") / "finished"
+    config = load("quickstart", [*settings(random_model), "processes=inline", "iterations=2", "dtype=float64"])
+    Experiment(config, directory).run()
+    return directory
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_run_leaves_everything_behind(finished: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    rows = json.loads((finished / "results.json").read_text())
+    assert [row["label"] for row in rows] == ["untrained", "iteration 0", "final"]
+    wanted = {"label", "iteration", "n", "score", "score_ci", "tokens", "turns", "seconds", "seed", "nll", "guesses"}
+    assert all(wanted - {"guesses"} <= row.keys() and row["n"] == 4 for row in rows)
+    assert (rows[1]["kept"], rows[1]["dropped"]) == (3, 0)
+    stages = ["evaluate", *["generate", "rank", "select", "rows", "train", "evaluate"] * 2]
+    assert [row["stage"] for row in lines(finished / "metrics.jsonl")] == stages
+    assert json.loads((finished / "state.json").read_text())["next_step"] is None
+    assert AutoTokenizer.from_pretrained(finished / "model").chat_template
+    trained = AutoModelForCausalLM.from_pretrained(finished / "model", use_safetensors=True)
+    assert all(p.isfinite().all() for p in trained.parameters())
+    assert not list(finished.rglob("*.tmp")) and not list(finished.rglob("*.partial"))
+
+
+def test_iteration_0_alone_is_hinted_and_its_training_rows_are_not(finished: Path) -> None:
+    formats = load("quickstart").generate.formats
+    first = EpisodeLog.read(finished / "it000/generate/episodes.jsonl")
+    drawn = {episode.info.get("format", "plain") for episode in first}
+    assert len(drawn) > 1 and drawn <= set(formats or ())
+    assert all("format" not in e.info for e in EpisodeLog.read(finished / "it001/generate/episodes.jsonl"))
+    hinted = {tuple(turn.prompt_ids or ()) for e in first if "format" in e.info for turn in e.turns}
+    for row in lines(finished / "it000/rows/rows.jsonl"):
+        start = row["completion_mask"].index(1)
+        assert tuple(row["input_ids"][:start]) not in hinted
+
+
+def test_train_and_test_questions_are_disjoint_and_iterations_see_new_ones(finished: Path) -> None:
+    seen = [
+        {episode.instance.question for episode in EpisodeLog.read(finished / where / "episodes.jsonl")}
+        for where in ("untrained/evaluate", "it000/generate", "it001/generate", "it001/evaluate")
+    ]
+    assert not seen[0] & (seen[1] | seen[2]) and not seen[1] & seen[2]
+    assert seen[0] == seen[3]
+
+
+def test_the_same_seed_gives_the_same_run_at_any_concurrency(finished: Path, tmp_path: Path, run: Run) -> None:
+    run(tmp_path / "again", "iterations=2", "dtype=float64")
+    for log in ("it000/generate/episodes.jsonl", "it001/evaluate/episodes.jsonl"):
+        one, two = (
+            {str(e.key): [t.ids for t in e.turns] for e in EpisodeLog.read(p / log)}
+            for p in (finished, tmp_path / "again")
+        )
+        assert one == two
+    weights = "it001/train/model/model.safetensors"
+    assert (finished / weights).read_bytes() == (tmp_path / "again" / weights).read_bytes()
+    tables = [json.loads((p / "results.json").read_text()) for p in (finished, tmp_path / "again")]
+    for table in tables:
+        for row in table:
+            del row["seconds"]
+            row["nll"] = round(row["nll"], 9)
+    assert tables[0] == tables[1]
+
+
+def test_running_again_only_reports(finished: Path, run: Run) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("DONE.json")}
+    _, events = run(finished, "iterations=2", "dtype=float64", "tracker=tensorboard")
+    assert {event.kind for event in events} == {"skipped"}
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("DONE.json")} == before
+
+
+def test_another_configuration_is_refused_and_nothing_is_touched(finished: Path, run: Run) -> None:
+    before = {path: path.read_bytes() for path in finished.rglob("*.json*")}
+    with pytest.raises(ConfigError, match=r"another configuration: seed was 0 and is now 3, train.epochs was 1"):
+        run(finished, "iterations=2", "dtype=float64", "seed=3", "train.epochs=2")
+    assert {path: path.read_bytes() for path in finished.rglob("*.json*")} == before
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "thesis.tex").write_text("important")
+    with pytest.raises(ConfigError, match=r"no run directory .it holds thesis.tex"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_directory_in_use_names_its_holder(tmp_path: Path, run: Run) -> None:
+    import os
+
+    from optima_train.loop.experiment import Held
+
+    with Held(tmp_path), pytest.raises(StageError, match=f"in use by process {os.getpid()} on "):
+        run(tmp_path)
+
+
+def test_a_committed_file_that_changed_is_noticed(tmp_path: Path, run: Run) -> None:
+    run(tmp_path / "run", "evaluate.nll=false")
+    (tmp_path / "run/it000/rows/rows.jsonl").write_text("")
+    with pytest.raises(StageError, match=r"rows.jsonl is missing or changed since it was committed"):
+        run(tmp_path / "run", "evaluate.nll=false")
+
+
+def test_nothing_selected_is_one_clear_line(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(StageError) as caught:
+        run(tmp_path / "run", "select.threshold=1.4")
+    assert "nothing selected (3 below the threshold; the best reward is" in str(caught.value)
+    assert "lower the threshold" in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run/it000/select/DONE.json").exists()
+
+
+def test_dialogues_that_all_fail_end_the_stage(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(StageError, match="untrained/evaluate: all 4 dialogues failed; the last one with timeout"):
+        run(tmp_path / "run", "evaluate.episode_timeout=1e-9")
+
+
+def test_a_diverging_loss_ends_the_stage(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(StageError, match=r"it000/train: (loss|grad_norm) is (nan|inf) at step \d+; lower"):
+        run(tmp_path / "run", "train.learning_rate=1e30", "train.epochs=4", "evaluate.instances=1", "train.warmup=0")
+    assert not (tmp_path / "run/it000/train/model").exists()
+
+
+def test_one_sample_and_equal_rewards_are_fine(tmp_path: Path, run: Run) -> None:
+    state, _ = run(tmp_path / "run", "generate.samples=1", "reward.weights={task: 1.0}", "evaluate.nll=false")
+    assert state.finished and state.results[-1]["kept"] == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("env.id=twohop-asim", "did you mean"),
+        ("env.args.distractor=3", "has no argument distractor; did you mean distractors"),
+        ("env.test.split=exam", "twohop has no split 'exam'"),
+        ("method=isftt", "method: unknown method 'isftt'; did you mean isft"),
+        ("backend=hff", "backend: unknown backend 'hff'"),
+        ("generate.formats=[arows]", "unknown format arows"),
+        ("reward.weights={taks: 1.0}", "unknown reward term 'taks'; did you mean task"),
+        ("env={id: 2wmh-asym, train: {split: train, data: nowhere.parquet}}", "nowhere.parquet"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_made(
+    tmp_path: Path, run: Run, override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(tmp_path / "run", override)
+    assert message in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_takes_overrides_by_keyword(tmp_path: Path, small: list[str]) -> None:
+    state = optima_train.train(
+        load("quickstart", [*small, "evaluate.nll=false"]),
+        tmp_path / "run",
+        processes="inline",
+        **{"generate.samples": 1, "train": {"epochs": 2}},
+    )
+    assert state.finished
+    assert len(EpisodeLog.read(tmp_path / "run/it000/generate/episodes.jsonl")) == 3
