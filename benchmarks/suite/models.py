@@ -15,7 +15,7 @@ from .settings import ModelChoice
 if TYPE_CHECKING:
     from optima_agents import Backend
     from optima_train import TrainConfig
-    from optima_train.run.stage import ModelRef
+    from optima_train.run.engines import ModelRef
 
 
 def run_directory(model: ModelChoice, out: Path) -> Path | None:
@@ -85,7 +85,7 @@ def trained(run_dir: Path, iteration: int | None) -> tuple[TrainConfig, ModelRef
     """
     from optima_train.loop.runner import RESOLVED, initial_model, located, model_before, open_run
     from optima_train.methods import plan
-    from optima_train.run.stage import committed
+    from optima_train.run.markers import committed
 
     if not (run_dir / RESOLVED).is_file():
         raise ConfigError(f"{run_dir} is no run directory of optima train")

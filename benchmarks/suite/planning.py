@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optima_envs.registry import unknown_name
 from optima_train.config.loading import ConfigError
-from optima_train.loop.runner import import_plugins
+from optima_train.run.plugins import import_plugins
 
 from .cells import Arena, Cell, Plan, baseline
 from .models import check_model, home

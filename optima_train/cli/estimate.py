@@ -92,7 +92,7 @@ def _measured(config: TrainConfig, found: Assumed, prompts: bool) -> Assumed:
     local = env.train.data is not None and Path(env.train.data).exists()
     if not local and optima_envs.spec(env.id).sheet.source.startswith("hub"):
         raise LookupError(f"{env.id}: the data is on the hub")
-    scenario = optima_envs.scenario(env.id, split=env.train.split, data=env.train.data, **env.args)
+    scenario = env.scenario("train")
     found = replace(found, agents=len(scenario.rules.agents), train=len(scenario.task))
     if not prompts:
         return found

@@ -5,9 +5,12 @@ Every field can be set from YAML or on the command line by its dotted path, for 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from optima_envs import Scenario
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -38,6 +41,14 @@ class EnvConfig(Settings):
     token_budget: Count | None = None
     args: dict[str, Any] = {}
     """Further arguments of the task, such as ``distractors``."""
+
+    def scenario(self, part: Literal["train", "test"]) -> Scenario:
+        """The environment on its training or its test instances. Raises what ``optima_envs.scenario`` raises."""
+        import optima_envs
+
+        source = self.train if part == "train" else self.test
+        limits = {"max_turns": self.max_turns, "token_budget": self.token_budget}
+        return optima_envs.scenario(self.id, split=source.split, data=source.data, **limits, **self.args)
 
 
 class SamplingConfig(Settings):

@@ -16,12 +16,14 @@ from ..config.loading import ConfigError, dump, flatten, load
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import read_json, write_json, write_text
+from ..run.markers import committed
+from ..run.plugins import import_plugins
 from ..run.progress import Progress, silent
-from ..run.stage import StageError, Step, committed
+from ..run.stage import StageError, Step
 from .preflight import preflight
 from .results import LoopState, publish_state
 from .reuse import adopt
-from .runner import RESOLVED, Runner, import_plugins, initial_model, model_before
+from .runner import RESOLVED, Runner, initial_model, model_before
 from .tracking import Tracker
 from .worker import launch
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from optima_envs.registry import UnknownName
 
 from ..config.loading import ConfigError
-from ..config.settings import EnvConfig, SplitConfig, TrainConfig
+from ..config.settings import EnvConfig, TrainConfig
 from ..run.stage import Stage, StageError
 
 if TYPE_CHECKING:
-    from optima_envs.scenario import Scenario
+    from optima_envs import Scenario
 
 logger = logging.getLogger(__name__)
 BOUNDED = {"task": 1.0, "tokens": 0.0}  # the most a term adds for a weight of 1; readability adds its cap
@@ -45,8 +45,8 @@ def preflight(config: TrainConfig) -> None:
     grown = any(stage.name == "grow" for stage in stages)
     _preferences(config, grown)
     _reachable(config, "select.threshold" if any(stage.name == "select" for stage in stages) else None, grown)
-    train = _try("env (train instances)", lambda: _scenario(config.env, config.env.train))
-    _try("env (test instances)", lambda: _scenario(config.env, config.env.test))
+    train = _try("env (train instances)", lambda: _scenario(config.env, "train"))
+    _try("env (test instances)", lambda: _scenario(config.env, "test"))
     if grown:
         from ..tree_search.grow import one_at_a_time
 
@@ -55,7 +55,7 @@ def preflight(config: TrainConfig) -> None:
 
 def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
     """Trained weights must reach the backend, and batches must divide among the processes."""
-    from ..training.accelerate_configs import check_processes
+    from ..training.processes import check_processes
 
     trained = [stage for stage in stages if stage.room == "training"]
     if trained and config.backend == "openai":
@@ -92,11 +92,8 @@ def _reachable(config: TrainConfig, selection: str | None, grown: bool) -> None:
         raise ConfigError(f"pairs.threshold: {config.pairs.threshold:g} is not below the highest reward, {best:g}")
 
 
-def _scenario(env: EnvConfig, source: SplitConfig) -> Scenario:
-    import optima_envs
-
-    limits = {"max_turns": env.max_turns, "token_budget": env.token_budget}
-    scenario = optima_envs.scenario(env.id, split=source.split, data=source.data, **limits, **env.args)
+def _scenario(env: EnvConfig, part: Literal["train", "test"]) -> Scenario:
+    scenario = env.scenario(part)
     if not len(scenario.task):
         raise ValueError("no instances")
     return scenario

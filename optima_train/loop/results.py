@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config.settings import TrainConfig
+from ..run.engines import ModelRef
 from ..run.files import write_json, write_lines
-from ..run.stage import ModelRef, Step
+from ..run.stage import Step
 
 Markers = Mapping[str, dict[str, Any]]
 # what a row says about the way to its model: numbers of the stages that chose what it was trained on

@@ -16,7 +16,8 @@ from ..config.loading import ConfigError, flatten, load
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import publish, read_json, write_json
-from ..run.stage import MARKER, StageError, Step, committed
+from ..run.markers import MARKER, committed
+from ..run.stage import StageError, Step
 from .runner import RESOLVED
 
 ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 from ..config.loading import load
 from ..config.settings import TrainConfig
 from ..methods import plan
-from ..run.engines import Engines, StageContext
+from ..run.engines import Engines, ModelRef
+from ..run.markers import committed, execute
+from ..run.plugins import import_plugins
 from ..run.progress import Progress
-from ..run.stage import ModelRef, StageError, Step, committed, execute
+from ..run.stage import StageContext, Step
 
 RESOLVED = "config.resolved.yaml"
 
@@ -23,15 +24,6 @@ def open_run(run_dir: Path) -> TrainConfig:
     config = load(run_dir / RESOLVED)
     import_plugins(config.plugins)
     return config
-
-
-def import_plugins(modules: Sequence[str]) -> None:
-    """Import the modules that register a user's own parts. Raises StageError naming one that fails."""
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except Exception as err:
-            raise StageError(f"plugin {name} failed to import: {type(err).__name__}: {err}") from err
 
 
 def initial_model(config: TrainConfig) -> ModelRef:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_json, read_lines
-from ..run.stage import MARKER
+from ..run.markers import MARKER
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode

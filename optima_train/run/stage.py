@@ -1,37 +1,25 @@
-"""Stages: the units of work of an iteration. Each writes into its own directory and is committed by DONE.json.
-
-DONE.json is written last, so a directory with one is complete and one without is an interrupted attempt. It holds
-all that later stages, the report and a resumed run need to know.
-"""
+"""Stages: the units of work of an iteration, what each is given and what it reports."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .failpoints import failpoint
-from .files import fresh_directory, read_json, sync, write_json
+from ..config.settings import TrainConfig
+from .engines import Engines, ModelRef
+from .progress import Progress
 
 if TYPE_CHECKING:
-    from .engines import StageContext
+    from optima_envs import Scenario
 
-MARKER = "DONE.json"
 Room = Literal["inference", "training"]
 
 
 class StageError(RuntimeError):
     """A stage cannot go on; the message is one line and names the way out."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRef:
-    """A model: a name or folder, and a folder of LoRA weights on top of it. Run-relative inside DONE.json."""
-
-    model: str
-    adapter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +64,49 @@ class Step:
         return f"{self.folder}/{self.stage.name}"
 
 
-def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
-    """Run a step and commit it; returns the marker's content."""
-    if not step.stage.keeps or not ctx.out.exists():
-        fresh_directory(ctx.out)
-    failpoint(step.path, "start")
-    started = time.monotonic()
-    result = step.stage.run(ctx)
-    failpoint(step.path, "commit")
-    return commit(step, ctx.run_dir, result, time.monotonic() - started)
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """Everything one execution of a stage needs.
+
+    ``policy`` is the model the team plays with now, ``initial`` the one the run began with (the paper's M_base).
+    """
+
+    config: TrainConfig
+    run_dir: Path
+    step: Step
+    policy: ModelRef
+    initial: ModelRef
+    engines: Engines
+    report: Callable[[Progress], None]
+
+    @property
+    def out(self) -> Path:
+        """The directory this stage writes into."""
+        return self.run_dir / self.step.path
+
+    @property
+    def iteration(self) -> int:
+        return self.step.iteration
+
+    def input(self, stage: str) -> Path:
+        """The directory of an earlier stage of the same iteration."""
+        path = self.run_dir / self.step.folder / stage
+        if not path.is_dir():
+            raise StageError(
+                f"{self.step.path} needs the output of stage {stage!r}, which this method does not run first"
+            )
+        return path
+
+    def scenario(self, part: Literal["train", "test"]) -> Scenario:
+        """The environment on its ``train`` or ``test`` instances."""
+        return self.config.env.scenario(part)
+
+    def seed(self, purpose: str) -> int:
+        """A 31-bit seed for one purpose in this iteration, from the run's seed."""
+        return derive(self.config.seed, purpose, self.iteration)
 
 
-def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> dict[str, Any]:
-    """Flush the stage's files, then write the marker that makes them count."""
-    out = run_dir / step.path
-    files = sorted(path for path in out.rglob("*") if path.is_file())
-    for path in files:
-        sync(path)
-    marker = {
-        "stage": step.stage.name,
-        "iteration": step.iteration,
-        "time": time.time(),
-        "seconds": round(seconds, 3),
-        "numbers": dict(result.numbers),
-        "model": None if result.model is None else asdict(result.model),
-        "files": {str(path.relative_to(out)): path.stat().st_size for path in files},
-    }
-    write_json(out / MARKER, marker)
-    failpoint(step.path, "committed")
-    return marker
-
-
-def committed(step: Step, run_dir: Path) -> dict[str, Any] | None:
-    """The marker of a finished step, else None. Raises StageError when its files are not as committed."""
-    out = run_dir / step.path
-    if not (out / MARKER).is_file():
-        return None
-    marker = read_json(out / MARKER)
-    for name, size in marker["files"].items():
-        file = out / name
-        if not file.is_file() or file.stat().st_size != size:
-            raise StageError(f"{file} is missing or changed since it was committed; delete {out} to do the stage again")
-    return marker
+def derive(*parts: object) -> int:
+    """A 31-bit seed hashed from ``parts``; the same on every machine."""
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") & 0x7FFFFFFF

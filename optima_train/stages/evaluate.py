@@ -9,8 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.intervals import bootstrap
-from ..run.engines import derive
-from ..run.stage import Room, StageResult
+from ..run.stage import Room, StageResult, derive
 from .groups import GroupedLog
 from .playing import EPISODES, play
 from .readability import Readability
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from optima_envs.records import Episode
     from optima_envs.scenario import Scenario
 
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 AT_ONCE = 512
 

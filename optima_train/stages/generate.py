@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from ..run.engines import derive
-from ..run.stage import Room, StageResult
+from ..run.stage import Room, StageResult, derive
 from .playing import play
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from optima_envs.records import View
 
     from ..config.settings import TrainConfig
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 
 class Generate:

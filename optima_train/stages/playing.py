@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
     from ..config.settings import SamplingConfig
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 EPISODES = "episodes.jsonl"
 

@@ -18,7 +18,7 @@ from .readability import Readability
 if TYPE_CHECKING:
     from optima_envs.rewards import Reward, Term
 
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 GROUPS_AT_ONCE = 64
 

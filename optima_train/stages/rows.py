@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optima_envs.games.rules import Rules, Turns
     from optima_envs.records import Episode, Turn, View
 
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 NO_IDS, TOO_LONG = "no sampled token ids", "longer than train.max_length"
 Render = Callable[["View"], list[int]]

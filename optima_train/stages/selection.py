@@ -15,7 +15,7 @@ from ..run.stage import Room, StageError, StageResult
 
 if TYPE_CHECKING:
     from ..config.settings import SelectConfig
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 FAILED, BELOW, OUTSIDE = "all dialogues failed", "below the threshold", "outside the top share"
 

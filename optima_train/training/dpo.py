@@ -11,17 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_json
-from ..run.stage import MARKER, Room, StageError, StageResult
+from ..run.markers import MARKER
+from ..run.stage import Room, StageError, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
-from .dpo_trainer import preference_trainer
-from .preference_rows import read_pairs
+from .dpo_trainer import preference_trainer, read_pairs
 from .processes import trained
-from .trainer_args import tidy
-from .watching import loss_numbers
+from .trainer_args import loss_numbers, tidy
 
 if TYPE_CHECKING:
-    from ..run.engines import StageContext
-    from .preference_rows import Pair
+    from ..run.stage import StageContext
+    from .dpo_trainer import Pair
 
 logger = logging.getLogger(__name__)
 

@@ -14,15 +14,57 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import yaml
+
 from ..run.child import LOG, Channel, supervise
+from ..run.engines import ModelRef
 from ..run.files import read_json, write_json
 from ..run.progress import Progress, silent
-from ..run.stage import ModelRef, Stage, StageError, StageResult, Step
-from .accelerate_configs import PLAIN, accelerate_config, check_processes, training_processes
-from .trainer_args import main_process
+from ..run.stage import Stage, StageError, StageResult, Step
+from .trainer_args import accumulation, main_process
 
 if TYPE_CHECKING:
-    from ..run.engines import StageContext
+    from ..config.settings import TrainConfig, TrainStageConfig
+    from ..run.stage import StageContext
+
+
+PACKAGED = Path(__file__).parents[1] / "recipes" / "accelerate"
+PLAIN = "multi-gpu"
+
+
+def accelerate_config(name: str) -> Path:
+    """The file of ``name``: a path, or the name of a packaged one. Raises StageError listing those there are."""
+    path, packaged = Path(name), PACKAGED / f"{name.removesuffix('.yaml')}.yaml"
+    if path.is_file():
+        return path.resolve()
+    if packaged.is_file():
+        return packaged
+    known = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.yaml")))
+    raise StageError(f"train.accelerate: no file {name!r}; packaged ones: {known}")
+
+
+def training_processes(config: TrainStageConfig) -> int:
+    """How many processes training takes: ``train.processes`` above 1, else what the accelerate file says, else one.
+
+    Raises StageError for a file that is none, or that wants several machines.
+    """
+    if config.accelerate is None:
+        return config.processes
+    path = accelerate_config(config.accelerate)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        machines, count = int(data.get("num_machines", 1)), int(data.get("num_processes", 1))
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as err:
+        raise StageError(f"train.accelerate: {path} is no config of accelerate: {' '.join(str(err).split())}") from None
+    if machines > 1:
+        raise StageError(f"train.accelerate: {path} is for {machines} machines; a run stays on one (num_machines: 1)")
+    return config.processes if config.processes > 1 else count
+
+
+def check_processes(config: TrainConfig, section: str) -> None:
+    """Raises StageError when training by ``config.train`` or ``config.dpo`` (``section``) cannot be divided."""
+    schedule = config.dpo if section == "dpo" else config.train
+    accumulation(section, schedule.batch_size, schedule.micro_batch, training_processes(config.train))
 
 
 class Trains(Stage, Protocol):
@@ -96,8 +138,9 @@ def _context(job: dict[str, Any], channel: Channel) -> tuple[StageContext, Train
     """What the parent's stage had, in this process. Plugins are imported first: the stage may come from one."""
     from ..config.loading import check
     from ..config.settings import TrainConfig
-    from ..loop.runner import import_plugins
-    from ..run.engines import Engines, StageContext
+    from ..run.engines import Engines
+    from ..run.plugins import import_plugins
+    from ..run.stage import StageContext
 
     config = check(job["config"], TrainConfig)
     import_plugins(config.plugins)

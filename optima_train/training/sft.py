@@ -13,11 +13,10 @@ from ..run.files import read_lines
 from ..run.stage import Room, StageError, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .processes import trained
-from .trainer_args import tidy, trainer_arguments
-from .watching import loss_numbers, watcher
+from .trainer_args import loss_numbers, tidy, trainer_arguments, watcher
 
 if TYPE_CHECKING:
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
 
 
 class Sft:

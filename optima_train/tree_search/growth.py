@@ -18,7 +18,7 @@ from optima_agents.episode_line import strict_json
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 from optima_envs.rewards import Breakdown, Reward
 
-from ..run.engines import derive
+from ..run.stage import derive
 from .tree import Ending, Played, Tree
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from .log import TREES, Trees
 
 if TYPE_CHECKING:
     from ..config.settings import PairsConfig
-    from ..run.engines import StageContext
+    from ..run.stage import StageContext
     from .tree import Node, Tree
 
 NO_VALUE, NO_IDS, PROMPTS = "a turn without value", "no sampled token ids", "different prompts"

@@ -14,10 +14,10 @@ from support.random_llama import save_random_llama
 from support.runs import settings
 
 from optima_train.config.loading import load
-from optima_train.run.engines import Engines, StageContext
+from optima_train.run.engines import Engines, ModelRef
 from optima_train.run.files import write_lines
 from optima_train.run.progress import silent
-from optima_train.run.stage import ModelRef, Step
+from optima_train.run.stage import StageContext, Step
 from optima_train.training.dpo import Dpo
 
 pytest.importorskip("torch")

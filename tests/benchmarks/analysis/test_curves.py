@@ -17,8 +17,8 @@ from benchmarks.suite.planning import plan
 from optima_train.config.loading import ConfigError
 from optima_train.config.settings import TrainConfig
 from optima_train.methods import METHODS
-from optima_train.run.engines import StageContext
-from optima_train.run.stage import ModelRef, Stage, StageResult
+from optima_train.run.engines import ModelRef
+from optima_train.run.stage import Stage, StageContext, StageResult
 from optima_train.stages.evaluate import Evaluate
 
 SAMPLED = [{"name": "small-lucky", "samples": 5}, {"name": "small-even", "samples": 5}, "small-right"]

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from support.preference_data import PAIRS, both
 
+from optima_train.run.engines import ModelRef
 from optima_train.run.files import write_json
-from optima_train.run.stage import ModelRef, StageError, execute
+from optima_train.run.markers import execute
+from optima_train.run.stage import StageError
 from optima_train.training.checkpoints import load_model
 from optima_train.training.dpo import drift
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from support.preference_data import PAIRS, both
 
-from optima_train.run.engines import StageContext
-from optima_train.run.stage import ModelRef, StageError, execute
+from optima_train.run.engines import ModelRef
+from optima_train.run.markers import execute
+from optima_train.run.stage import StageContext, StageError
 from optima_train.training.checkpoints import load_tokenizer, load_trainable
 from optima_train.training.dpo_trainer import preference_trainer
 

@@ -9,12 +9,13 @@ import pytest
 
 from optima_train.config.loading import load
 from optima_train.config.settings import TrainStageConfig
-from optima_train.run.engines import Engines, StageContext
+from optima_train.run.engines import Engines, ModelRef
 from optima_train.run.files import write_lines
+from optima_train.run.markers import execute
 from optima_train.run.progress import Progress
-from optima_train.run.stage import ModelRef, StageError, Step, execute
-from optima_train.training.accelerate_configs import PACKAGED, accelerate_config, training_processes
+from optima_train.run.stage import StageContext, StageError, Step
 from optima_train.training.dpo import Dpo
+from optima_train.training.processes import PACKAGED, accelerate_config, training_processes
 from optima_train.training.sft import Sft
 from optima_train.training.trainer_args import accumulation
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from optima_train.config.loading import load
-from optima_train.run.engines import Engines, StageContext
+from optima_train.run.engines import Engines, ModelRef
 from optima_train.run.files import write_lines
+from optima_train.run.markers import execute
 from optima_train.run.progress import silent
-from optima_train.run.stage import ModelRef, StageError, Step, execute
+from optima_train.run.stage import StageContext, StageError, Step
 from optima_train.training.sft import Sft, fit, training_rows
 
 ROW = {"input_ids": [2, 30, 31, 32, 33, 34, 35, 1], "completion_mask": [0, 0, 1, 1, 0, 0, 1, 1]}

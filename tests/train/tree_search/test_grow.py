@@ -13,15 +13,15 @@ import pytest
 
 from optima_agents import EpisodeLog
 from optima_train.config.loading import load
-from optima_train.run.engines import Engines, StageContext
+from optima_train.run.engines import Engines, ModelRef
 from optima_train.run.failpoints import VARIABLE
+from optima_train.run.markers import execute
 from optima_train.run.progress import Progress
-from optima_train.run.stage import ModelRef, StageError, Step, execute
+from optima_train.run.stage import StageContext, StageError, Step
 from optima_train.stages.generate import block
-from optima_train.tree_search.grow import Grow
+from optima_train.tree_search.grow import Grow, quantile
 from optima_train.tree_search.log import Trees
 from optima_train.tree_search.pairs import Pairs
-from optima_train.tree_search.percentile import quantile
 from optima_train.tree_search.tree import ROOT
 
 pytestmark = pytest.mark.xdist_group("grow")

@@ -15,9 +15,10 @@ from optima_envs.records import Finish, Outcome, Turn
 from optima_envs.rewards import Breakdown
 from optima_train.config.loading import load
 from optima_train.config.settings import PairsConfig
-from optima_train.run.engines import Engines, StageContext
+from optima_train.run.engines import Engines, ModelRef
+from optima_train.run.markers import execute
 from optima_train.run.progress import silent
-from optima_train.run.stage import ModelRef, Step, execute
+from optima_train.run.stage import StageContext, Step
 from optima_train.tree_search.log import TreeLog, Trees
 from optima_train.tree_search.pairs import BELOW, CLOSE, CUT, NO_IDS, NO_VALUE, OUTSIDE, PROMPTS, Pairs, pairs_of
 from optima_train.tree_search.tree import ROOT, Ending, Played, Tree

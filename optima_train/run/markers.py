@@ -1,0 +1,62 @@
+"""Markers: a stage is committed by DONE.json.
+
+DONE.json is written last, so a directory with one is complete and one without is an interrupted attempt. It holds
+all that later stages, the report and a resumed run need to know.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .failpoints import failpoint
+from .files import fresh_directory, read_json, sync, write_json
+from .stage import StageContext, StageError, StageResult, Step
+
+MARKER = "DONE.json"
+
+
+def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
+    """Run a step and commit it; returns the marker's content."""
+    if not step.stage.keeps or not ctx.out.exists():
+        fresh_directory(ctx.out)
+    failpoint(step.path, "start")
+    started = time.monotonic()
+    result = step.stage.run(ctx)
+    failpoint(step.path, "commit")
+    return commit(step, ctx.run_dir, result, time.monotonic() - started)
+
+
+def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> dict[str, Any]:
+    """Flush the stage's files, then write the marker that makes them count."""
+    out = run_dir / step.path
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    for path in files:
+        sync(path)
+    marker = {
+        "stage": step.stage.name,
+        "iteration": step.iteration,
+        "time": time.time(),
+        "seconds": round(seconds, 3),
+        "numbers": dict(result.numbers),
+        "model": None if result.model is None else asdict(result.model),
+        "files": {str(path.relative_to(out)): path.stat().st_size for path in files},
+    }
+    write_json(out / MARKER, marker)
+    failpoint(step.path, "committed")
+    return marker
+
+
+def committed(step: Step, run_dir: Path) -> dict[str, Any] | None:
+    """The marker of a finished step, else None. Raises StageError when its files are not as committed."""
+    out = run_dir / step.path
+    if not (out / MARKER).is_file():
+        return None
+    marker = read_json(out / MARKER)
+    for name, size in marker["files"].items():
+        file = out / name
+        if not file.is_file() or file.stat().st_size != size:
+            raise StageError(f"{file} is missing or changed since it was committed; delete {out} to do the stage again")
+    return marker
