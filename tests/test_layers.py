@@ -1,4 +1,4 @@
-"""The house rules that imports and file sizes can show: layers one way, no circles, small files, no heavy start."""
+"""The house rules that imports and file sizes can show: layers and rooms one way, no circles, small files, light start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import re
 import statistics
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,8 +103,95 @@ def test_the_way_in_loads_nothing_heavy():
         waiting += edges[name]
 
 
+# room -> the rooms of its package that it may import from; modules beside the rooms are free to use each other and
+# may use rooms as said for "". Imports inside functions and under TYPE_CHECKING count like all others.
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "optima_envs": {
+        "": {"adapters", "checks", "games", "scoring"},
+        "scoring": set(),
+        "games": {"scoring"},
+        "tasks": {"scoring"},
+        "adapters": {"games", "scoring"},
+        "checks": {"adapters", "tasks"},
+    },
+    "optima_agents": {
+        "": {"backends", "backends.hf"},
+        "backends": set(),
+        "backends.chat": {"backends"},
+        "backends.hf": {"backends", "backends.chat"},
+        "backends.vllm_engine": {"backends", "backends.chat", "backends.hf"},
+        "backends.openai_api": {"backends", "backends.chat", "backends.hf"},
+    },
+    "optima_train": {
+        "": {"config", "run", "stages", "training", "tree_search", "loop", "cli"},
+        "config": set(),
+        "analysis": set(),
+        "tiny": set(),
+        "run": {"config"},
+        "report": {"run", "analysis"},
+        "stages": {"run", "analysis", "config"},
+        "training": {"run", "config"},
+        "tree_search": {"stages", "run", "config"},
+        "loop": {"training", "tree_search", "report", "run", "config", "analysis"},
+        "cli": {"loop", "training", "report", "analysis", "config", "run"},
+    },
+    "benchmarks": {
+        "": {"analysis", "report", "suite"},
+        "methods": set(),
+        "suite": {"methods"},
+        "analysis": {"suite", "methods"},
+        "report": {"analysis", "suite"},
+        "training": {"suite"},
+        "speed": set(),
+    },
+}
+MOST_MODULES = 14
+MANY = {"cli", "methods", "tasks", "speed"}  # a folder of like things, one file each
+
+
+def room(name: str) -> tuple[str, str]:
+    """(package, room) of a module; a room's ``__init__`` belongs to it, modules beside the rooms to ``""``."""
+    top, *inner = name.split(".")
+    return top, ".".join(inner if PATH_OF[name].name == "__init__.py" else inner[:-1])
+
+
+PATH_OF = {name: path for path, name in NAMES.items()}
+
+
+@cache
+def all_edges() -> dict[str, set[str]]:
+    """For each module those of ours that it imports anywhere in its text."""
+    found = {NAMES[path]: set(imports(path, at_start=False)) for path in FILES}
+    return {name: {other for other in others if other in KNOWN and other != name} for name, others in found.items()}
+
+
+def test_every_folder_is_a_known_room():
+    assert {room(name) for name in KNOWN} == {(top, inner) for top, rooms in ROOMS.items() for inner in rooms}
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
+def test_rooms_import_as_allowed(path: Path):
+    top, inner = room(NAMES[path])
+    others = {room(name) for name in all_edges()[NAMES[path]]} - {(top, inner)}
+    wrong = {there for package, there in others if package == top and there and there not in ROOMS[top][inner]}
+    assert not wrong, f"{NAMES[path]} imports from {sorted(wrong)}; {inner or top} may use {sorted(ROOMS[top][inner])}"
+
+
+@pytest.mark.parametrize("top", ROOMS)
+def test_rooms_stand_on_floors(top: str):
+    """The allowed arrows themselves go one way."""
+    floors = TopologicalSorter({inner: others for inner, others in ROOMS[top].items() if inner})
+    floors.prepare()  # raises CycleError
+
+
+def test_rooms_are_small():
+    sizes = Counter(path.parent for path in FILES if path.name != "__init__.py")
+    crowded = {str(folder.relative_to(ROOT)): n for folder, n in sizes.items() if n > MOST_MODULES}
+    assert not {name for name in crowded if name.rsplit("/", 1)[-1] not in MANY}, crowded
+
+
 def test_no_circles():
-    edges = starts()
+    edges = all_edges()
     done: set[str] = set()
 
     def visit(name: str, above: tuple[str, ...]) -> None:
