@@ -11,14 +11,80 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config.loading import load
-    from .config.settings import TrainConfig
+    from .analysis.comparison import Comparison, compare
+    from .config import ConfigError, TrainConfig, load
     from .loop.experiment import Experiment
     from .loop.results import LoopState
+    from .methods import METHODS
+    from .run.engines import ModelRef
     from .run.progress import Progress
+    from .run.stage import Stage, StageContext, StageError, StageResult, Step
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .stages.rows import BuildRows
+    from .stages.selection import Select
+    from .training.dpo import Dpo
+    from .training.sft import Sft
+    from .tree_search.grow import Grow
+    from .tree_search.pairs import Pairs
 
-__all__ = ["Experiment", "TrainConfig", "load", "train"]
-_WHERE = {"Experiment": "loop.experiment", "TrainConfig": "config", "load": "config"}
+_WHERE = {
+    "BuildRows": "stages.rows",
+    "Comparison": "analysis.comparison",
+    "ConfigError": "config",
+    "Dpo": "training.dpo",
+    "Evaluate": "stages.evaluate",
+    "Experiment": "loop.experiment",
+    "Generate": "stages.generate",
+    "Grow": "tree_search.grow",
+    "LoopState": "loop.results",
+    "METHODS": "methods",
+    "ModelRef": "run.engines",
+    "Pairs": "tree_search.pairs",
+    "Progress": "run.progress",
+    "Rank": "stages.rank",
+    "Select": "stages.selection",
+    "Sft": "training.sft",
+    "Stage": "run.stage",
+    "StageContext": "run.stage",
+    "StageError": "run.stage",
+    "StageResult": "run.stage",
+    "Step": "run.stage",
+    "TrainConfig": "config",
+    "compare": "analysis.comparison",
+    "load": "config",
+}
+__all__ = [
+    # run an experiment
+    "train",
+    "load",
+    "Experiment",
+    "TrainConfig",
+    "ConfigError",
+    "LoopState",
+    "Progress",
+    "compare",
+    "Comparison",
+    # write a method
+    "METHODS",
+    "Stage",
+    "StageContext",
+    "StageResult",
+    "StageError",
+    "Step",
+    "ModelRef",
+    # stages to build it from
+    "Generate",
+    "Rank",
+    "Select",
+    "BuildRows",
+    "Sft",
+    "Grow",
+    "Pairs",
+    "Dpo",
+    "Evaluate",
+]
 
 
 def train(
@@ -50,4 +116,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+    value = globals()[name] = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

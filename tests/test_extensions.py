@@ -42,8 +42,8 @@ def politeness(episode):
     return sum("please" in turn.text for turn in episode.turns) / max(1, len(episode.turns))
 """
 BACKEND = '''
-from optima_agents.backends.base import Completion
-from optima_agents.making import BACKENDS
+from optima_agents import BACKENDS
+from optima_agents.backends import Completion
 
 @BACKENDS.register("parrot")
 class Parrot:
@@ -60,8 +60,7 @@ class Parrot:
         pass
 '''
 POLICY = """
-from optima_agents.making import POLICIES
-from optima_agents.policy import Act
+from optima_agents import POLICIES, Act
 
 @POLICIES.register("mute")
 def mute(text=""):
@@ -72,17 +71,14 @@ class Mute:
         return Act("")
 """
 METHOD = """
-from optima_train.stages.generate import Generate
-from optima_train.methods import METHODS
-from optima_train.stages.rank import Rank
-from optima_train.stages.selection import Select
+from optima_train import METHODS, Generate, Rank, Select
 
 @METHODS.register("sample-only")
 def sample_only(config):
     return lambda iteration: (Generate(), Rank(), Select())
 """
 BASELINE = '''
-from benchmarks.methods.baseline import baseline
+from benchmarks import baseline
 
 @baseline("second-opinion", families=["exchange"], askers=1)
 async def second_opinion(session):

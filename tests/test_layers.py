@@ -1,4 +1,4 @@
-"""The house rules that imports and file sizes can show: layers and rooms one way, no circles, small files, light start."""
+"""The house rules that imports and file sizes show: layers one way, rooms too, no circles, small files, light start."""
 
 from __future__ import annotations
 

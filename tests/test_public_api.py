@@ -1,0 +1,53 @@
+"""The public surface: what may be imported from the package tops. Everything else may move freely."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PUBLIC = {
+    "optima_envs": """
+        make scenario spec list_envs register check_env DialogueEnv EnvSpec Sheet Scenario Task Rules Instance Turn Said
+        View Outcome Episode EpisodeKey ErrorInfo Usage UnknownName Reward TERMS term""",
+    "optima_agents": """
+        make_policy make_team make_backend close_team rollout arollout Rollouts Job EpisodeLog Policy Act LLMPolicy
+        TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling""",
+    "optima_agents.backends": """
+        Backend Request Sampling Message Completion Likelihood Tokens BackendError ContextOverflow EngineDead""",
+    "optima_train": """
+        train load Experiment TrainConfig ConfigError LoopState Progress compare Comparison METHODS Stage StageContext
+        StageResult StageError Step ModelRef Generate Rank Select BuildRows Sft Grow Pairs Dpo Evaluate""",
+    "optima_train.config": "TrainConfig ConfigError load check dump find flatten merge nested read assignment",
+    "benchmarks": "baseline Baseline Session",
+}
+IMPORT = re.compile(
+    r"^\s*(?:from ((?:optima_|benchmarks)[\w.]*) import|import ((?:optima_|benchmarks)[\w.]*))", re.MULTILINE
+)
+GUIDES = ["README.md", "CONTRIBUTING.md", "tests/test_extensions.py", *sorted(map(str, ROOT.glob("docs/**/*.md")))]
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_the_surface_is_what_it_says(package: str):
+    """A name that comes or goes is a decision: it changes this list and the changelog."""
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == sorted(PUBLIC[package].split())
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    assert set(module.__all__) <= set(dir(module))
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_an_unknown_name_is_an_attribute_error(package: str):
+    with pytest.raises(AttributeError, match="no_such_name"):
+        importlib.import_module(package).no_such_name  # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_guides_import_from_the_surface_alone(guide: str):
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    used = {first or second for first, second in IMPORT.findall(text)}
+    assert used <= {*PUBLIC, "optima_train.cli.main"}, f"{guide} imports {sorted(used - set(PUBLIC))}"
