@@ -123,7 +123,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "backends.openai_api": {"backends", "backends.chat", "backends.hf"},
     },
     "optima_train": {
-        "": {"config", "run", "stages", "training", "tree_search", "loop", "cli"},
+        "": {"config", "run", "stages", "training", "tree_search", "loop", "cli", "analysis"},
         "config": set(),
         "analysis": set(),
         "tiny": set(),
@@ -136,7 +136,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "cli": {"loop", "training", "report", "analysis", "config", "run"},
     },
     "benchmarks": {
-        "": {"analysis", "report", "suite"},
+        "": {"analysis", "report", "suite", "methods"},
         "methods": set(),
         "suite": {"methods"},
         "analysis": {"suite", "methods"},
