@@ -51,7 +51,7 @@ lock:
 	@build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	@rm -rf build/lock && echo "constraints.txt: $$(wc -l < constraints.txt) packages"
 
-# the file tree in the README, from the modules' own docstrings
+# the file tree in docs/architecture.md, from the modules' own docstrings
 tree:
 	@$(PYTHON) tools/tree.py
 

@@ -1,4 +1,4 @@
-"""The README tells the truth: its code runs, its file tree is the tree, its links lead somewhere."""
+"""README and docs tell the truth: their code runs, the file tree is the tree, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import tree
@@ -24,12 +25,33 @@ def test_code_runs(code: str):
 
 
 def test_the_tree_is_the_tree():
-    assert tree.readme() == TEXT, "run make tree"
+    assert tree.page() == tree.PAGE.read_text(encoding="utf-8"), "run make tree"
 
 
-def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert link.startswith("https://") or (tree.ROOT / link).is_file(), link
+PAGES = [tree.ROOT / "README.md", tree.ROOT / "CONTRIBUTING.md", *sorted((tree.ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert link.startswith("https://") or (page.parent / link).is_file(), link
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (
+            "As Chen et al. do it (paper Alg. 2 and App. C). Then more.",
+            "As Chen et al. do it (paper Alg. 2 and App. C)",
+        ),
+        ("One idea; another.", "One idea"),
+        ("Reads ``a.json`` e.g. from disk.", "Reads ``a.json`` e.g. from disk"),
+    ],
+)
+def test_a_first_sentence_is_not_cut_at_an_abbreviation(tmp_path: Path, text: str, first: str):
+    path = tmp_path / "module.py"
+    path.write_text(f'"""{text}\n"""\n')
+    assert tree.role(path) == first
 
 
 def test_verbs_exist():

@@ -1,4 +1,4 @@
-"""The file tree in the README, made from the first line of each module's docstring. ``make tree`` writes it."""
+"""The file tree in docs/architecture.md, from the first sentence of each module's docstring. ``make tree`` writes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "architecture.md"
 LAYERS = ("optima_envs", "optima_agents", "optima_train", "benchmarks")
 OPEN, CLOSE = "<!-- tree: make tree -->\n```\n", "```\n<!-- /tree -->"
 WIDTH = 110
+# a full stop ends a sentence unless it ends one of these
+ABBREVIATIONS = ("al", "Alg", "App", "Eq", "Fig", "Sec", "Tab", "cf", "vs", "e.g", "i.e", "etc", "No")
+END = re.compile("".join(rf"(?<!\b{re.escape(word)})" for word in ABBREVIATIONS) + r"\.(?=\s+[A-Z`\"'(*0-9]|$)|;(?=\s)")
 DATA = {
     "tiny": "the embedded model: weights, tokenizer, chat template, model card",
     "recipes": "settings as YAML: the paper's constants, and the small run",
@@ -19,9 +23,11 @@ DATA = {
 
 
 def role(path: Path) -> str:
-    """The first clause of a module's docstring."""
+    """The first sentence (or its part before a semicolon) of a module's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return re.split(r"(?<!Eq)\. |; ", " ".join(text.split("\n\n")[0].split()))[0].rstrip(".")
+    first = " ".join(text.split("\n\n")[0].split())
+    end = END.search(first)
+    return first[: end.start()] if end else first
 
 
 def lines(folder: Path, depth: int = 0) -> list[str]:
@@ -41,9 +47,9 @@ def entry(name: str, text: str) -> str:
     return f"{name:<27} {text if len(text) <= WIDTH else text[: WIDTH - 3].rsplit(' ', 1)[0] + ' ...'}".rstrip()
 
 
-def readme() -> str:
-    """The README with the tree as it should be."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def page() -> str:
+    """docs/architecture.md with the tree as it should be."""
+    text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(OPEN)
     _, _, tail = rest.partition(CLOSE)
     tree = "\n".join(line for layer in LAYERS for line in lines(ROOT / layer))
@@ -51,4 +57,4 @@ def readme() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(readme(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
