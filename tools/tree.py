@@ -1,4 +1,4 @@
-"""The file tree in docs/architecture.md, from the first sentence of each module's docstring. ``make tree`` writes it."""
+"""The file tree in docs/architecture.md, from each module's first sentence. ``make tree`` writes it."""
 
 from __future__ import annotations
 
