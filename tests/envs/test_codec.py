@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+import pytest
 
-from optima_agents.episode_line import episode_line
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn, Usage
 
 # written by the first version of the log (schema 1); never to be written again
@@ -64,10 +66,57 @@ def episodes() -> list[Episode]:
 
 
 def test_lines_are_written_as_ever():
-    assert [episode_line(episode) for episode in episodes()] == GOLDEN.read_bytes().split(b"\n")[:-1]
+    assert [episode.to_line() for episode in episodes()] == GOLDEN.read_bytes().split(b"\n")[:-1]
 
 
 def test_lines_of_the_first_version_are_read():
     *plain, mapped = [Episode.from_json(json.loads(row)) for row in GOLDEN.read_bytes().split(b"\n")[:-1]]
     assert plain == episodes()[:-1]
     assert (mapped.key, mapped.info) == (episodes()[-1].key, {"a": [1, {"2": "b"}]})
+
+
+def row(**changes: object) -> dict[str, object]:
+    return {**json.loads(episodes()[0].to_line()), **changes}
+
+
+def turn(**changes: object) -> dict[str, object]:
+    return {"agent": "Alice", "text": "hi", **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"schema": 2}, r"schema '2' is not 1"),
+        ({"schema": "x" * 10**6}, r"schema 'x{80}' is not 1"),
+        ({"score": float("nan")}, r"malformed episode: score: .*finite"),
+        ({"score": "nan"}, r"score: .*finite"),
+        ({"terms": {"tokens": float("inf")}}, r"terms\.tokens: .*finite"),
+        ({"turns": [turn(), turn(logprobs=[0.0, float("nan")])]}, r"turns\.1\.logprobs\.1: .*finite"),
+        ({"turns": [turn(text=5)]}, r"turns\.0\.text: .*string"),
+        ({"turns": [turn(mood="good")]}, r"turns\.0\.mood: "),
+        ({"turns": [turn(finish="done")]}, r"turns\.0\.finish: .*'stop'"),
+        ({"turns": [turn(usage={"prompt_tokens": "many"})]}, r"turns\.0\.usage\.prompt_tokens: .*integer"),
+        ({"turns": "hi"}, r"turns: .*tuple"),
+        ({"key": None}, r"key: "),
+        ({"key": {"sample": 3}}, r"key\.instance: .*required|key\.instance: Missing"),
+        ({"instance": {"id": "q", "question": "?", "answers": "gold"}}, r"instance\.answers: "),
+        ({"error": {"kind": "backend"}}, r"error\.message: "),
+    ],
+)
+def test_what_is_no_episode_is_named_by_its_field(changes: dict[str, object], named: str):
+    with pytest.raises(ValueError, match=named) as caught:
+        Episode.from_json(row(**changes))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_reader_wants_no_fields_it_can_do_without_and_leaves_others_alone():
+    short = {name: row()[name] for name in ("schema", "key", "env", "instance", "turns", "outcome")}
+    assert Episode.from_json({**short, "note": "mine"}).score == 0.0
+
+
+@pytest.mark.parametrize("record", [episodes()[0].turns[0], episodes()[0].instance, episodes()[1].key])
+def test_records_stay_frozen_and_copy_equal(record: object):
+    copies = [copy.copy(record), copy.deepcopy(record), pickle.loads(pickle.dumps(record))]  # noqa: S301 - our own
+    assert all(same == record and type(same) is type(record) for same in copies)
+    with pytest.raises((AttributeError, TypeError)):
+        record.note = "x"  # type: ignore[attr-defined]
