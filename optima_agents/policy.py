@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from optima_envs.fast_init import fast_init
 from optima_envs.records import Finish, Turn, Usage, View
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Act:
     """What a policy says. ``ids`` and ``logprobs`` belong to the sampled tokens, end-of-turn token included."""

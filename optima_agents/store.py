@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from optima_envs.codec import adapter, strict_json
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome
-
-from .episode_line import episode_line, serialiser, strict_json
 
 log = logging.getLogger(__name__)
 
@@ -64,19 +63,19 @@ class EpisodeLog(LineLog):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        serialiser()  # now, not while dialogues wait for the first of them to be logged
+        adapter(Episode)  # now, not while dialogues wait for the first of them to be logged
 
     def append(self, episode: Episode) -> Episode:
         """Write one line, and return what it holds: ``episode``, or where JSON cannot hold that, a failed one of the
         same key that says why. Raises OSError (the file keeps its last whole line)."""
         try:
-            line = episode_line(episode)
+            line = episode.to_line()
         except (TypeError, ValueError, RecursionError) as err:
             text = f"meta, info and turns must be plain JSON: {type(err).__name__}: {err}"
             why = ErrorInfo("env", text[:2000])
             unknown = Instance(episode.key.instance, "", ())  # any part of the record may be at fault
             episode = Episode(episode.key, episode.env, unknown, (), Outcome("error"), error=why)
-            line = episode_line(episode)
+            line = episode.to_line()
         self._append(line + b"\n")
         return episode
 

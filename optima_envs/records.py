@@ -6,15 +6,14 @@ null, with ``schema`` naming the layout version.
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
-from .fast_init import fast_init
+from .codec import read, write
 
 SCHEMA = 1
-ATOMS = frozenset({str, int, float, bool, type(None)})
 Finish = Literal["stop", "length", "error"]
 Stop = Literal["answered", "max_turns", "token_budget", "error"]
 
@@ -33,7 +32,6 @@ class Instance:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of one completion, as the backend reports them."""
@@ -43,7 +41,6 @@ class Usage:
     cached_tokens: int = 0
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. ``ids`` are the sampled token ids (end-of-turn included) and ``logprobs`` theirs (nats)."""
@@ -65,7 +62,6 @@ class Said(NamedTuple):
     text: str
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class View:
     """What one agent may know when it is about to speak."""
@@ -135,63 +131,17 @@ class Episode:
         return sum(turn.tokens for turn in self.turns)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; non-finite numbers are refused by the writer, not here."""
-        return {"schema": SCHEMA, **_plain(self)}
+        """Plain JSON: what a log line holds. Raises as ``to_line`` does."""
+        return json.loads(self.to_line())
+
+    def to_line(self) -> bytes:
+        """The record as a line of a log, without a newline. Raises ValueError, TypeError or RecursionError for what
+        JSON cannot hold, such as a score that is not finite."""
+        return b'{"schema":%d,%b' % (SCHEMA, write(self)[1:])
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Episode:
-        """Read one record. Raises ValueError naming what is wrong."""
+        """Read one record; keys beside those of an episode are left alone. Raises ValueError naming what is wrong."""
         if row.get("schema") != SCHEMA:
-            raise ValueError(f"episode schema {row.get('schema')!r} is not {SCHEMA}")
-        try:
-            return _read_episode(cls, row)
-        except (KeyError, TypeError, AttributeError) as err:
-            raise ValueError(f"malformed episode record: {type(err).__name__}: {err}") from None
-
-
-def _read_episode(cls: type[Episode], row: Mapping[str, Any]) -> Episode:
-    inst = dict(row["instance"])
-    inst["answers"] = tuple(inst["answers"])
-    return cls(
-        key=EpisodeKey(**row["key"]),
-        env=row["env"],
-        instance=Instance(**inst),
-        turns=tuple(turn_from_json(turn) for turn in row["turns"]),
-        outcome=Outcome(**row["outcome"]),
-        score=_finite(row["score"], "score"),
-        correct=bool(row["correct"]),
-        reward=_finite(row["reward"], "reward"),
-        terms={name: _finite(value, name) for name, value in row["terms"].items()},
-        error=ErrorInfo(**row["error"]) if row["error"] else None,
-        seconds=_finite(row["seconds"], "seconds"),
-        info=row.get("info", {}),
-    )
-
-
-def turn_from_json(row: Mapping[str, Any]) -> Turn:
-    """The inverse of a turn's plain form; unknown keys raise TypeError."""
-    data = dict(row)
-    for name in ("prompt_ids", "ids", "logprobs"):
-        if data.get(name) is not None:
-            data[name] = tuple(data[name])
-    if data.get("usage") is not None:
-        data["usage"] = Usage(**data["usage"])
-    return Turn(**data)
-
-
-def _finite(value: Any, name: str) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"malformed episode record: {name} is {number}")
-    return number
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        # a prompt's thousands of ids are looked at in one go
-        return list(value) if ATOMS.issuperset(map(type, value)) else [_plain(item) for item in value]
-    return value
+            raise ValueError(f"episode schema {str(row.get('schema'))[:80]!r} is not {SCHEMA}")
+        return read(cls, {item.name: row[item.name] for item in fields(cls) if item.name in row})

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from optima_envs.fast_init import fast_init
 from optima_envs.records import Finish, Usage
 
 Message = Mapping[str, str]
@@ -26,7 +25,6 @@ class Sampling:
     logprobs: bool = True
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Request:
     """Chat ``messages`` (role and content) or ready ``prompt_ids``; the seed belongs to this request alone."""
@@ -38,7 +36,6 @@ class Request:
     adapter: str | None = None
 
 
-@fast_init
 @dataclass(frozen=True, slots=True)
 class Completion:
     """``text`` without the end-of-turn token; ``ids`` and ``logprobs`` (nats) with it, when the engine gives them."""

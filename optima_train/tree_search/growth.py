@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_agents.dialogue import Dialogue, guarded
-from optima_agents.episode_line import strict_json
+from optima_envs.codec import strict_json
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 from optima_envs.rewards import Breakdown, Reward
 

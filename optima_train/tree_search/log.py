@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from optima_agents.store import LineLog
-from optima_envs.records import ErrorInfo, Outcome, Turn, turn_from_json
+from optima_envs.codec import read
+from optima_envs.records import ErrorInfo, Outcome, Turn
 from optima_envs.rewards import Breakdown
 
 from .growth import Round
@@ -154,7 +155,7 @@ def _turn(tree: Tree, item: Row) -> Turn:
     if prompt is not None:
         known = _known(tree, item["parent"], said["agent"], item["id"])
         said["prompt_ids"] = [*known[: prompt["keep"]], *prompt["add"]]
-    return turn_from_json(said)
+    return read(Turn, said)
 
 
 def _known(tree: Tree, parent: int, agent: str, node: int) -> Sequence[int]:
