@@ -95,7 +95,7 @@ def trained(run_dir: Path, iteration: int | None) -> tuple[TrainConfig, ModelRef
         raise ConfigError(f"{run_dir} has iterations 0 to {config.iterations - 1}, not {last}")
     steps = [step for step in plan(config) if step.iteration <= last]
     markers = {step.path: marker for step in steps if (marker := committed(step, run_dir))}
-    waiting = [step.path for step in steps if step.path not in markers and step.stage.room == "training"]
+    waiting = [step.path for step in steps if step.path not in markers and step.stage.kind == "training"]
     if waiting:
         raise ConfigError(f"{run_dir} has not done {waiting[0]} yet; finish it with: optima resume {run_dir}")
     return config, located(model_before(steps, markers, len(steps), initial_model(config)), run_dir)

@@ -1,4 +1,4 @@
-"""Go on with an interrupted run, with the settings it was started with. A finished run shows its results."""
+"""Resume an interrupted run, with the settings it was started with. A finished run shows its results."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int:
-    """Run (or go on with, or show) an experiment, watching it; then upload its model where that is asked for."""
+    """Run (or resume, or show) an experiment, watching it; then upload its model where that is asked for."""
     from rich.console import Console
 
     from ..loop.experiment import Experiment

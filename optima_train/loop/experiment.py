@@ -22,7 +22,7 @@ from ..run.progress import Progress, silent
 from ..run.stage import StageError, Step
 from .preflight import preflight
 from .results import LoopState, publish_state
-from .reuse import adopt
+from .reuse import reuse_stages
 from .runner import RESOLVED, Runner, initial_model, model_before
 from .tracking import Tracker
 from .worker import launch
@@ -33,14 +33,14 @@ PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "
 
 
 class Experiment:
-    """A run of ``config`` in ``directory``, taking over from the runs in ``donors`` what they have done alike.
+    """A run of ``config`` in ``directory``, reusing stages that the runs in ``sources`` have done alike.
 
     >>> Experiment(load("quickstart"), Path("runs/quickstart")).run()     # doctest: +SKIP
     """
 
-    def __init__(self, config: TrainConfig, directory: str | Path, donors: Sequence[Path] = ()) -> None:
+    def __init__(self, config: TrainConfig, directory: str | Path, sources: Sequence[Path] = ()) -> None:
         self.config = config
-        self.donors = donors
+        self.sources = sources
         self.directory = Path(directory)
         self._markers: dict[str, dict[str, Any]] = {}
         self._steps: list[Step] = []
@@ -56,10 +56,10 @@ class Experiment:
         self._steps = plan(self.config)
         self._refuse_foreign()
         self.directory.mkdir(parents=True, exist_ok=True)
-        with Held(self.directory):
+        with RunLock(self.directory):
             self._claim()
-            for donor in self.donors:
-                adopt(self._steps, self.config, self.directory, donor)
+            for source in self.sources:
+                reuse_stages(self._steps, self.config, self.directory, source)
             tracker = Tracker(self.config, self.directory)
             try:
                 return self._loop(progress, tracker)
@@ -113,7 +113,7 @@ class Experiment:
         for step in pending[1:]:
             if self.config.processes == "stages":
                 break
-            if self.config.processes == "rooms" and step.stage.room != batch[0].stage.room:
+            if self.config.processes == "rooms" and step.stage.kind != batch[0].stage.kind:
                 break
             batch.append(step)
         return batch
@@ -169,8 +169,8 @@ class Experiment:
             write_text(self.directory / RESOLVED, dump(self.config))
 
 
-class Held:
-    """The lock on a run directory; a second process is told who holds it."""
+class RunLock:
+    """The lock on a run directory; a second process learns who holds it."""
 
     def __init__(self, directory: Path) -> None:
         self._lock = FileLock(directory / ".lock", timeout=0)
@@ -196,15 +196,15 @@ class Held:
 
 def environment() -> dict[str, Any]:
     """What the run is made on: versions and machine, no paths and no names of people."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
+            versions[package] = None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "packages": found,
+        "packages": versions,
     }

@@ -16,8 +16,13 @@ from ..run.files import write_json, write_lines
 from ..run.stage import Step
 
 Markers = Mapping[str, dict[str, Any]]
-# what a row says about the way to its model: numbers of the stages that chose what it was trained on
-WAY = {"select": ("kept", "dropped"), "grow": ("trees", "sampled_share"), "pairs": ("pairs",), "train": ("skipped",)}
+# numbers that a row takes from the stages that made its training data, by stage
+DATA_NUMBERS = {
+    "select": ("kept", "dropped"),
+    "grow": ("trees", "sampled_share"),
+    "pairs": ("pairs",),
+    "train": ("skipped",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,9 @@ def result_rows(config: TrainConfig, steps: Sequence[Step], markers: Markers) ->
         if step.iteration < 0 or step.iteration == config.iterations - 1:
             label = "untrained" if step.iteration < 0 else "final"
         extra = {}
-        for stage, names in WAY.items():
-            told = markers.get(f"{step.folder}/{stage}", {}).get("numbers", {})
-            extra |= {name: told[name] for name in names if name in told}
+        for stage, names in DATA_NUMBERS.items():
+            numbers = markers.get(f"{step.folder}/{stage}", {}).get("numbers", {})
+            extra |= {name: numbers[name] for name in names if name in numbers}
         rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker["numbers"], **extra})
     return rows
 

@@ -69,7 +69,7 @@ class Runner:
         markers = {s.path: marker for s in self._steps[:index] if (marker := committed(s, self._run_dir))}
         initial = initial_model(self._config)
         policy = located(model_before(self._steps, markers, index, initial), self._run_dir)
-        if step.stage.room == "training":
+        if step.stage.kind == "training":
             self._engines.keep_only()
         ctx = StageContext(self._config, self._run_dir, step, policy, initial, self._engines, self._report)
         return execute(step, ctx)

@@ -20,7 +20,7 @@ MARKER = "DONE.json"
 
 def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
     """Run a step and commit it; returns the marker's content."""
-    if not step.stage.keeps or not ctx.out.exists():
+    if not step.stage.resumes or not ctx.out.exists():
         fresh_directory(ctx.out)
     failpoint(step.path, "start")
     started = time.monotonic()

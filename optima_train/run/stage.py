@@ -15,7 +15,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     from optima_envs import Scenario
 
-Room = Literal["inference", "training"]
+StageKind = Literal["inference", "training"]
 
 
 class StageError(RuntimeError):
@@ -33,13 +33,13 @@ class StageResult:
 class Stage(Protocol):
     """One unit of work.
 
-    ``room`` says which stages may share a process: neighbours of one room do, so that an engine is loaded once.
-    ``keeps`` is True for a stage that goes on from what an interrupted attempt left, else it starts afresh.
+    ``kind`` says which stages may share a process: neighbours of one kind do, so that an engine is loaded once.
+    ``resumes`` is True for a stage that continues what an interrupted attempt left; else it starts afresh.
     """
 
     name: str
-    room: Room
-    keeps: bool
+    kind: StageKind
+    resumes: bool
 
     def run(self, ctx: StageContext) -> StageResult:
         """Read earlier stages through ``ctx``, write into ``ctx.out``. Raises StageError."""

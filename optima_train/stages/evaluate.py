@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.intervals import bootstrap
-from ..run.stage import Room, StageResult, derive
+from ..run.stage import StageKind, StageResult, derive
 from .groups import GroupedLog
 from .playing import EPISODES, play
 from .readability import Readability
@@ -24,11 +24,11 @@ AT_ONCE = 512
 
 
 class Evaluate:
-    """Writes ``episodes.jsonl``; a failed dialogue scores 0 and is counted. Goes on from an interrupted attempt."""
+    """Writes ``episodes.jsonl``; a failed dialogue scores 0 and is counted. An interrupted attempt is resumed."""
 
     name = "evaluate"
-    room: Room = "inference"
-    keeps = True
+    kind: StageKind = "inference"
+    resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
         from optima_agents import Job, LLMPolicy, Sampling
@@ -88,8 +88,8 @@ def judge(log: GroupedLog, scenario: Scenario) -> tuple[list[float], int, list[b
         scores.append(0.0 if episode.error else episode.score)
         correct += episode.correct and episode.error is None
         if episode.outcome.answer is not None:
-            told = scenario.supported(episode.instance, episode.turns)
-            supported += [] if told is None else [told]
+            known = scenario.supported(episode.instance, episode.turns)
+            supported += [] if known is None else [known]
     return scores, correct, supported
 
 

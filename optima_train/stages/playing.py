@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..run.failpoints import failpoint
-from ..run.progress import Ticker
+from ..run.progress import ProgressReporter
 from ..run.stage import StageError
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def play(
         rollouts = Rollouts(
             scenario, policy, concurrency=sampling.concurrency, episode_timeout=sampling.episode_timeout, log=log
         )
-        ticker = Ticker(ctx.report, ctx.step.path, len(jobs), "dialogues", before=len(log.keys()))
+        progress = ProgressReporter(ctx.report, ctx.step.path, len(jobs), "dialogues", before=len(log.keys()))
 
         async def run() -> None:
             played = 0
             async with aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
                 async for episode in stream:
-                    ticker.count(episode.tokens)
+                    progress.count(episode.tokens)
                     failpoint(ctx.step.path, played := played + 1)
 
         ctx.engines.wait(run())

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import write_lines
-from ..run.progress import Ticker
-from ..run.stage import Room, StageResult
+from ..run.progress import ProgressReporter
+from ..run.stage import StageKind, StageResult
 from .groups import Group, GroupedLog
 from .playing import EPISODES
 from .readability import Readability
@@ -27,8 +27,8 @@ class Rank:
     """Writes ``rewards.jsonl``: per dialogue its key, reward (null when it failed), terms, and why it failed."""
 
     name = "rank"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         log = GroupedLog(ctx.input("generate") / EPISODES)
@@ -37,7 +37,7 @@ class Rank:
         counts = {"groups": len(log), "dialogues": 0, "failed": 0, "equal_groups": 0}
 
         def rows() -> Iterator[dict[str, Any]]:
-            ticker = Ticker(ctx.report, ctx.step.path, len(log), "groups")
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(log), "groups")
             groups = iter(log)
             while chunk := list(islice(groups, GROUPS_AT_ONCE)):
                 for ranked in ctx.engines.wait(rank_all(reward, chunk)):
@@ -50,7 +50,7 @@ class Rank:
                             for name, value in {**row["terms"], "reward": row["reward"]}.items():
                                 sums[name] += value
                     yield from ranked
-                    ticker.count()
+                    progress.count()
 
         write_lines(ctx.out / "rewards.jsonl", rows())
         ranked = max(1, counts["dialogues"] - counts["failed"])

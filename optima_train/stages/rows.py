@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_lines, write_lines
-from ..run.progress import Ticker
-from ..run.stage import Room, StageError, StageResult
+from ..run.progress import ProgressReporter
+from ..run.stage import StageError, StageKind, StageResult
 from .groups import GroupedLog
 from .playing import EPISODES
 
@@ -47,21 +47,21 @@ class Row:
         self.turns.append(number)
 
 
-def spoken(rules: Rules, episode: Episode) -> Iterator[tuple[int, Turns, Turn]]:
+def turns_with_history(rules: Rules, episode: Episode) -> Iterator[tuple[int, Turns, Turn]]:
     """(number, turns the speaker had heard, turn) of every turn; simultaneous speakers heard the same ones."""
     start = 0
     while start < len(episode.turns):
         heard = episode.turns[:start]
-        here = episode.turns[start : start + len(rules.speakers(episode.instance, heard))]
-        yield from ((start + k, heard, turn) for k, turn in enumerate(here))
-        start += len(here)
+        simultaneous = episode.turns[start : start + len(rules.speakers(episode.instance, heard))]
+        yield from ((start + k, heard, turn) for k, turn in enumerate(simultaneous))
+        start += len(simultaneous)
 
 
 def rows_of(episode: Episode, rules: Rules, render: Render, limit: int | None, dropped: Counter[str]) -> list[Row]:
     """All rows of a dialogue. Turns that cannot be trained on are counted in ``dropped`` by reason, never cut."""
     rows: list[Row] = []
     current: dict[str, Row] = {}
-    for number, heard, turn in spoken(rules, episode):
+    for number, heard, turn in turns_with_history(rules, episode):
         if not turn.ids:
             dropped[NO_IDS] += 1
             continue
@@ -83,8 +83,8 @@ class BuildRows:
     """Reads the selection and the dialogues; writes ``rows.jsonl``."""
 
     name = "rows"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         from optima_envs.records import EpisodeKey
@@ -98,7 +98,7 @@ class BuildRows:
         counts: Counter[str] = Counter()
 
         def build() -> Iterator[dict[str, Any]]:
-            ticker = Ticker(ctx.report, ctx.step.path, len(chosen), "dialogues")
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(chosen), "dialogues")
             for pick in chosen:
                 episode = log.episode(EpisodeKey(pick["instance"], pick["sample"], pick["seed"]))
                 rows = rows_of(episode, rules, render, limit, dropped)
@@ -111,7 +111,7 @@ class BuildRows:
                     counts["tokens"] += len(row.input_ids)
                     counts["longest"] = max(counts["longest"], len(row.input_ids))
                     yield asdict(row)
-                ticker.count()
+                progress.count()
 
         write_lines(ctx.out / "rows.jsonl", build())
         if not counts["rows"]:

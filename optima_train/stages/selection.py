@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_lines, write_lines
-from ..run.stage import Room, StageError, StageResult
+from ..run.stage import StageError, StageKind, StageResult
 
 if TYPE_CHECKING:
     from ..config.settings import SelectConfig
@@ -82,8 +82,8 @@ class Select:
     """Reads ``rank/rewards.jsonl``; writes ``selected.jsonl`` and ``dropped.jsonl``."""
 
     name = "select"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         rows = read_lines(ctx.input("rank") / "rewards.jsonl")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_json
 from ..run.markers import MARKER
-from ..run.stage import Room, StageError, StageResult
+from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .dpo_trainer import preference_trainer, read_pairs
 from .processes import trained
@@ -33,8 +33,8 @@ class Dpo:
 
     name = "train"
     section = "dpo"
-    room: Room = "training"
-    keeps = False
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         pairs, dropped = trainable_pairs(ctx)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_lines
-from ..run.stage import Room, StageError, StageResult
+from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .processes import trained
 from .trainer_args import loss_numbers, tidy, trainer_arguments, watcher
@@ -24,8 +24,8 @@ class Sft:
 
     name = "train"
     section = "train"
-    room: Room = "training"
-    keeps = False
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         return trained(ctx, self)

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..run.failpoints import failpoint
-from ..run.progress import Ticker
+from ..run.progress import ProgressReporter
 from ..run.stage import StageError
 
 if TYPE_CHECKING:
@@ -99,12 +99,14 @@ def watcher(ctx: StageContext, section: str) -> Any:
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
-        ticker: Ticker | None = None
+        progress: ProgressReporter | None = None
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if self.ticker is None:
-                self.ticker = Ticker(ctx.report, ctx.step.path, state.max_steps, "steps", before=state.global_step - 1)
-            self.ticker.count()
+            if self.progress is None:
+                self.progress = ProgressReporter(
+                    ctx.report, ctx.step.path, state.max_steps, "steps", before=state.global_step - 1
+                )
+            self.progress.count()
             failpoint(ctx.step.path, state.global_step)
 
         def on_log(

@@ -13,8 +13,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import write_lines
-from ..run.progress import Ticker
-from ..run.stage import Room, StageResult
+from ..run.progress import ProgressReporter
+from ..run.stage import StageKind, StageResult
 from .log import TREES, Trees
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class Pairs:
     """Reads ``grow/trees.jsonl``; writes ``pairs.jsonl``. No pairs at all are a valid, empty result with a reason."""
 
     name = "pairs"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         trees = Trees(ctx.input("grow") / TREES)
@@ -108,7 +108,7 @@ class Pairs:
 
         def rows() -> Iterator[dict[str, Any]]:
             nonlocal empty
-            ticker = Ticker(ctx.report, ctx.step.path, len(numbers), "trees")
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(numbers), "trees")
             for number in numbers:
                 tree = trees.tree(number, ctx.config.tree.values)
                 pairs = pairs_of(tree, ctx.config.pairs, dropped)
@@ -118,7 +118,7 @@ class Pairs:
                     sizes = len(row["chosen_ids"]), len(row["rejected_ids"])
                     made.append((row["agent"], pair.chosen.worth, pair.rejected.worth, *sizes))
                     yield row
-                ticker.count()
+                progress.count()
 
         write_lines(ctx.out / "pairs.jsonl", rows())
         return StageResult(_numbers(len(numbers), empty, made, dropped))

@@ -124,9 +124,9 @@ def test_a_directory_of_something_else_is_refused(tmp_path: Path, run: Run) -> N
 def test_a_directory_in_use_names_its_holder(tmp_path: Path, run: Run) -> None:
     import os
 
-    from optima_train.loop.experiment import Held
+    from optima_train.loop.experiment import RunLock
 
-    with Held(tmp_path), pytest.raises(StageError, match=f"in use by process {os.getpid()} on "):
+    with RunLock(tmp_path), pytest.raises(StageError, match=f"in use by process {os.getpid()} on "):
         run(tmp_path)
 
 

@@ -30,7 +30,7 @@ def leaf(tree: Tree, parent: int, text: str, reward: float | None, *, finish: Fi
     node = tree.add(parent, turn)
     if reward is not None:
         node.ending = Ending(Outcome("answered"))
-        tree.weigh({**tree.rewards, node.id: Breakdown(reward, {})}, "children")
+        tree.backpropagate({**tree.rewards, node.id: Breakdown(reward, {})}, "children")
     tree.dialogues.append(Played(node.id))
     return node.id
 

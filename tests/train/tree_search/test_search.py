@@ -15,8 +15,8 @@ from optima_agents.backends.base import BackendError, EngineDead
 from optima_agents.policy import Act
 from optima_agents.scripted import Oracle
 from optima_envs.records import Turn
-from optima_train.tree_search.growth import Round
 from optima_train.tree_search.log import TREES, TreeLog, Trees
+from optima_train.tree_search.search import Round
 from optima_train.tree_search.tree import ROOT
 
 TEXTS = (
