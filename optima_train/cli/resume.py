@@ -16,8 +16,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..config.loading import load
+    from ..run.layout import RunDirectory
 
-    saved = args.directory / "config.resolved.yaml"
+    saved = RunDirectory(args.directory).resolved
     if not saved.is_file():
         raise UserError(f"{args.directory} is no run directory (it has no {saved.name})")
     return launch(load(saved), args.directory, args.push)

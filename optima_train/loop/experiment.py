@@ -16,6 +16,7 @@ from ..config.loading import ConfigError, dump, flatten, load
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import read_json, write_json, write_text
+from ..run.layout import RunDirectory
 from ..run.markers import committed
 from ..run.plugins import import_plugins
 from ..run.progress import Progress, silent
@@ -23,7 +24,7 @@ from ..run.stage import StageError, Step
 from .preflight import preflight
 from .results import LoopState, publish_state
 from .reuse import reuse_stages
-from .runner import RESOLVED, Runner, initial_model, model_before
+from .runner import Runner, initial_model, model_before
 from .tracking import Tracker
 from .worker import launch
 
@@ -42,6 +43,7 @@ class Experiment:
         self.config = config
         self.sources = sources
         self.directory = Path(directory)
+        self.files = RunDirectory(self.directory)
         self._markers: dict[str, dict[str, Any]] = {}
         self._steps: list[Step] = []
 
@@ -120,7 +122,7 @@ class Experiment:
 
     def _publish(self) -> LoopState:
         policy = model_before(self._steps, self._markers, len(self._steps), initial_model(self.config))
-        return publish_state(self.directory, self.config, self._steps, self._markers, policy)
+        return publish_state(self.files, self.config, self._steps, self._markers, policy)
 
     def _step(self, path: str) -> Step:
         return next(step for step in self._steps if step.path == path)
@@ -138,7 +140,8 @@ class Experiment:
         trained = state.policy.adapter or state.policy.model
         if not (self.directory / trained).is_dir():
             return
-        link, temporary = self.directory / "model", self.directory / ".model.link"
+        link = self.files.model
+        temporary = link.with_name(f".{link.name}.link")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(trained)
         temporary.replace(link)
@@ -147,8 +150,8 @@ class Experiment:
         """Another configuration's directory, or one that is no run directory, is left untouched."""
         if not self.directory.exists():
             return
-        resolved = self.directory / RESOLVED
-        if not resolved.is_file():
+        resolved = self.files.resolved
+        if not self.files.exists():
             strangers = [p.name for p in self.directory.iterdir() if not p.name.startswith(".")]
             if strangers:
                 raise ConfigError(
@@ -164,17 +167,17 @@ class Experiment:
             )
 
     def _claim(self) -> None:
-        if not (self.directory / RESOLVED).is_file():
-            write_json(self.directory / "env.json", environment())
-            write_text(self.directory / RESOLVED, dump(self.config))
+        if not self.files.exists():
+            write_json(self.files.environment, environment())
+            write_text(self.files.resolved, dump(self.config))
 
 
 class RunLock:
     """The lock on a run directory; a second process learns who holds it."""
 
     def __init__(self, directory: Path) -> None:
-        self._lock = FileLock(directory / ".lock", timeout=0)
-        self._holder = directory / ".lock.holder"
+        self._lock = FileLock(RunDirectory(directory).lock, timeout=0)
+        self._holder = RunDirectory(directory).lock_holder
 
     def __enter__(self) -> None:
         try:

@@ -16,9 +16,9 @@ from ..config.loading import ConfigError, flatten, load
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import publish, read_json, write_json
-from ..run.markers import MARKER, committed
+from ..run.layout import RunDirectory, StageDirectory
+from ..run.markers import committed
 from ..run.stage import StageError, Step
-from .runner import RESOLVED
 
 ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")
 UNTRAINED = (*ALWAYS, "evaluate", "reward.readability_cap", "reward.condition")
@@ -33,8 +33,8 @@ def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, so
     not at all, so a kill in between costs nothing but time.
     """
     try:
-        theirs = load(source / RESOLVED)
-        same_machine = read_json(source / "env.json") == read_json(directory / "env.json")
+        theirs = load(RunDirectory(source).resolved)
+        same_machine = read_json(RunDirectory(source).environment) == read_json(RunDirectory(directory).environment)
     except (OSError, ValueError):  # ConfigError is a ValueError
         return []
     copied = []
@@ -79,5 +79,5 @@ def _copy(source: Path, target: Path, marker: dict[str, Any]) -> None:
     temporary = target.with_name(f".{target.name}.copy")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary)
-    write_json(temporary / MARKER, marker)
+    write_json(StageDirectory(temporary).marker, marker)
     publish(temporary, target)

@@ -11,17 +11,16 @@ from ..config.loading import load
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.engines import Engines, ModelRef
+from ..run.layout import RunDirectory
 from ..run.markers import committed, execute
 from ..run.plugins import import_plugins
 from ..run.progress import Progress
 from ..run.stage import StageContext, Step
 
-RESOLVED = "config.resolved.yaml"
-
 
 def open_run(run_dir: Path) -> TrainConfig:
     """The config a run directory was made with, its plugins imported. Raises ConfigError."""
-    config = load(run_dir / RESOLVED)
+    config = load(RunDirectory(run_dir).resolved)
     import_plugins(config.plugins)
     return config
 

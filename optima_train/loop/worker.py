@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..run.child import LOG, Channel, supervise
+from ..run.child import Channel, supervise
+from ..run.layout import RunDirectory
 from ..run.progress import Progress
 from ..run.stage import Step
 
-LOCK = ".worker.lock"
 ORPHAN_GRACE_S = 60.0
 
 
@@ -37,7 +37,7 @@ def launch(
     supervise(
         ", ".join(paths),
         [sys.executable, "-m", "optima_train.loop.worker", str(run_dir), *paths],
-        run_dir / LOG,
+        RunDirectory(run_dir).log,
         handle,
     )
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     run_dir, wanted = Path(arguments[0]), arguments[1:]
     try:
         # an orphan of a killed run may need a moment to notice; it must not write beside us
-        with FileLock(run_dir / LOCK, timeout=ORPHAN_GRACE_S):
+        with FileLock(RunDirectory(run_dir).worker_lock, timeout=ORPHAN_GRACE_S):
             _execute(run_dir, wanted, channel)
     except Exception as err:
         channel.fail(", ".join(wanted), err)

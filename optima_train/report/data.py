@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_json, read_lines
-from ..run.markers import MARKER
+from ..run.layout import UNTRAINED, RunDirectory, StageDirectory
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode
@@ -41,21 +41,22 @@ def collect(directory: Path, *, most: int = MOST_DIALOGUES) -> dict[str, Any]:
 
     Raises FileNotFoundError when ``directory`` is no run directory, ValueError for a damaged file in it.
     """
-    config = directory / "config.resolved.yaml"
-    if not config.is_file():
-        raise FileNotFoundError(f"{directory} is no run directory (it has no {config.name})")
+    run = RunDirectory(directory)
+    if not run.exists():
+        raise FileNotFoundError(f"{directory} is no run directory (it has no {run.resolved.name})")
     rows = results(directory)
     columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
     page = _Page()
-    logs = sorted(directory.glob("*/*/episodes.jsonl"), key=lambda log: (log.parent.name != "evaluate", _order(log)))
     total = 0
-    for log in logs:
-        total += page.add(log, most)
-    versions = directory / "env.json"
+    for iteration, stage in sorted(run.stages(), key=lambda found: (found[1].path.name != "evaluate", found[0])):
+        if stage.episodes.is_file():
+            total += page.add(run, iteration, stage, most)
+    versions = run.environment
     return {
         "name": directory.resolve().name,
         "subtitle": page.env or "no dialogues yet",
-        "settings": config.read_text(encoding="utf-8") + (versions.read_text("utf-8") if versions.is_file() else ""),
+        "settings": run.resolved.read_text(encoding="utf-8")
+        + (versions.read_text("utf-8") if versions.is_file() else ""),
         "columns": columns,
         "results": rows,
         "terms": terms(directory),
@@ -66,7 +67,7 @@ def collect(directory: Path, *, most: int = MOST_DIALOGUES) -> dict[str, Any]:
 
 def results(directory: Path) -> list[dict[str, Any]]:
     """The rows of ``results.json``; none before the first evaluation is done."""
-    path = directory / "results.json"
+    path = RunDirectory(directory).results
     return read_json(path) if path.is_file() else []
 
 
@@ -76,21 +77,22 @@ def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
     Of an iteration on trees the total alone is known without reading them.
     """
     means: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted(directory.glob("it*/rank/rewards.jsonl")):
+    run = RunDirectory(directory)
+    for iteration, stage in run.stages("rank"):
         sums: dict[str, float] = {}
         count = 0
-        for row in read_lines(path):
+        for row in _lines(stage.rewards):
             if row["reward"] is None:
                 continue
             count += 1
             for name, value in {**row["terms"], "total": row["reward"]}.items():
                 sums[name] = sums.get(name, 0.0) + value
         for name, value in sums.items():
-            means.setdefault(name, []).append((_iteration(path.parent.parent.name), round(value / count, 5)))
-    for path in sorted(directory.glob(f"it*/grow/{MARKER}")):
-        reward = read_json(path)["numbers"].get("reward")
+            means.setdefault(name, []).append((iteration, round(value / count, 5)))
+    for iteration, stage in run.stages("grow"):
+        reward = read_json(stage.marker)["numbers"].get("reward") if stage.marker.is_file() else None
         if reward is not None:
-            means.setdefault("total", []).append((_iteration(path.parent.parent.name), round(reward, 5)))
+            means.setdefault("total", []).append((iteration, round(reward, 5)))
     return {name: sorted(points) for name, points in means.items()}
 
 
@@ -108,17 +110,16 @@ class _Page:
         instances = [entry for _, entry in self.instances.values()]
         return {"agents": self.agents, "origins": self.origins, "instances": instances, "episodes": self.episodes}
 
-    def add(self, log: Path, most: int) -> int:
-        """Take the dialogues of one log; returns how many it holds, shown or not."""
+    def add(self, run: RunDirectory, iteration: int, stage: StageDirectory, most: int) -> int:
+        """Take the dialogues of one stage; returns how many it holds, shown or not."""
         from optima_agents import EpisodeLog
 
-        folder = log.parent.parent
-        iteration = _iteration(folder.name)
-        self.origins.append(["untrained" if iteration < 0 else f"iteration {iteration}", log.parent.name])
-        kept = _keys(folder / "select" / "selected.jsonl") if log.parent.name == "generate" else None
-        ranked = _ranks(folder / "rank" / "rewards.jsonl") if log.parent.name == "generate" else {}
+        name = stage.path.name
+        self.origins.append([UNTRAINED if iteration < 0 else f"iteration {iteration}", name])
+        kept = _keys(run.of_iteration(iteration, "select").selected) if name == "generate" else None
+        ranked = _ranks(run.of_iteration(iteration, "rank").rewards) if name == "generate" else {}
         count = 0
-        for episode in EpisodeLog.iterate(log):
+        for episode in EpisodeLog.iterate(stage.episodes):
             count += 1
             if len(self.episodes) < most:
                 key = (episode.key.instance, episode.key.sample, episode.key.seed)
@@ -171,11 +172,3 @@ def _ranks(path: Path) -> dict[Key, Mapping[str, Any]]:
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     return read_lines(path) if path.is_file() else iter(())
-
-
-def _iteration(folder: str) -> int:
-    return -1 if folder == "untrained" else int(folder.removeprefix("it"))
-
-
-def _order(log: Path) -> tuple[int, str]:
-    return _iteration(log.parent.parent.name), log.parent.name

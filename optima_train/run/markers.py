@@ -13,9 +13,8 @@ from typing import Any
 
 from .failpoints import failpoint
 from .files import fresh_directory, read_json, sync, write_json
+from .layout import RunDirectory
 from .stage import StageContext, StageError, StageResult, Step
-
-MARKER = "DONE.json"
 
 
 def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
@@ -31,7 +30,8 @@ def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
 
 def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> dict[str, Any]:
     """Flush the stage's files, then write the marker that makes them count."""
-    out = run_dir / step.path
+    stage = RunDirectory(run_dir).stage(step.path)
+    out = stage.path
     files = sorted(path for path in out.rglob("*") if path.is_file())
     for path in files:
         sync(path)
@@ -44,19 +44,21 @@ def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> di
         "model": None if result.model is None else asdict(result.model),
         "files": {str(path.relative_to(out)): path.stat().st_size for path in files},
     }
-    write_json(out / MARKER, marker)
+    write_json(stage.marker, marker)
     failpoint(step.path, "committed")
     return marker
 
 
 def committed(step: Step, run_dir: Path) -> dict[str, Any] | None:
     """The marker of a finished step, else None. Raises StageError when its files are not as committed."""
-    out = run_dir / step.path
-    if not (out / MARKER).is_file():
+    stage = RunDirectory(run_dir).stage(step.path)
+    if not stage.marker.is_file():
         return None
-    marker = read_json(out / MARKER)
+    marker = read_json(stage.marker)
     for name, size in marker["files"].items():
-        file = out / name
+        file = stage / name
         if not file.is_file() or file.stat().st_size != size:
-            raise StageError(f"{file} is missing or changed since it was committed; delete {out} to do the stage again")
+            raise StageError(
+                f"{file} is missing or changed since it was committed; delete {stage.path} to do the stage again"
+            )
     return marker

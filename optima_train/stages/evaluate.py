@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..analysis.intervals import bootstrap
 from ..run.stage import StageKind, StageResult, derive
 from .groups import GroupedLog
-from .playing import EPISODES, play
+from .playing import play
 from .readability import Readability
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Evaluate:
         started = time.monotonic()
         tally = play(ctx, scenario, jobs, lambda job: policy, config)
         seconds = time.monotonic() - started
-        scores, correct, supported = judge(GroupedLog(ctx.out / EPISODES), scenario)
+        scores, correct, supported = judge(GroupedLog(ctx.files.episodes), scenario)
         numbers: dict[str, Any] = {
             "n": len(scores),
             "score": sum(scores) / len(scores),
@@ -68,7 +68,7 @@ class Evaluate:
         base = ctx.engines.backend(ctx.initial)
         term = Readability(base, scenario.rules, cap=reward.readability_cap, condition=reward.condition)
         losses: list[float] = []
-        episodes = (episode for group in GroupedLog(ctx.out / EPISODES) for episode in group.episodes)
+        episodes = (episode for group in GroupedLog(ctx.files.episodes) for episode in group.episodes)
         while chunk := list(islice(episodes, AT_ONCE)):
             losses += [loss for loss in ctx.engines.wait(losses_of(term, chunk)) if loss is not None]
         return sum(losses) / len(losses) if losses else 0.0

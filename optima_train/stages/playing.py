@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..config.settings import SamplingConfig
     from ..run.stage import StageContext
 
-EPISODES = "episodes.jsonl"
-
 
 @dataclass(slots=True)
 class Tally:
@@ -47,14 +45,14 @@ def play(
     policy: Callable[[Job], Policy],
     sampling: SamplingConfig,
 ) -> Tally:
-    """Play ``jobs``, appending to ``ctx.out/episodes.jsonl``, and count what the log then holds.
+    """Play ``jobs``, appending to ``ctx.files.episodes``, and count what the log then holds.
 
     Raises StageError when every dialogue failed (then the engine or the environment is broken, not the team), or
     when the log does not hold the planned dialogues.
     """
     from optima_agents import EpisodeLog, Rollouts
 
-    path = ctx.out / EPISODES
+    path = ctx.files.episodes
     with EpisodeLog(path) as log:
         rollouts = Rollouts(
             scenario, policy, concurrency=sampling.concurrency, episode_timeout=sampling.episode_timeout, log=log

@@ -12,7 +12,6 @@ from ..run.files import write_lines
 from ..run.progress import ProgressReporter
 from ..run.stage import StageKind, StageResult
 from .groups import Group, GroupedLog
-from .playing import EPISODES
 from .readability import Readability
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Rank:
     resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        log = GroupedLog(ctx.input("generate") / EPISODES)
+        log = GroupedLog(ctx.input("generate").episodes)
         reward = build_reward(ctx)
         sums: defaultdict[str, float] = defaultdict(float)
         counts = {"groups": len(log), "dialogues": 0, "failed": 0, "equal_groups": 0}
@@ -52,7 +51,7 @@ class Rank:
                     yield from ranked
                     progress.count()
 
-        write_lines(ctx.out / "rewards.jsonl", rows())
+        write_lines(ctx.files.rewards, rows())
         ranked = max(1, counts["dialogues"] - counts["failed"])
         return StageResult({**counts, **{name: value / ranked for name, value in sums.items()}})
 

@@ -16,7 +16,6 @@ from ..run.files import read_lines, write_lines
 from ..run.progress import ProgressReporter
 from ..run.stage import StageError, StageKind, StageResult
 from .groups import GroupedLog
-from .playing import EPISODES
 
 if TYPE_CHECKING:
     from optima_envs.games.rules import Rules, Turns
@@ -90,8 +89,8 @@ class BuildRows:
         from optima_envs.records import EpisodeKey
 
         rules = ctx.scenario("train").rules
-        log = GroupedLog(ctx.input("generate") / EPISODES)
-        chosen = list(read_lines(ctx.input("select") / "selected.jsonl"))
+        log = GroupedLog(ctx.input("generate").episodes)
+        chosen = list(read_lines(ctx.input("select").selected))
         limit = ctx.config.train.max_length
         render = _renderer(ctx)
         dropped: Counter[str] = Counter()
@@ -113,7 +112,7 @@ class BuildRows:
                     yield asdict(row)
                 progress.count()
 
-        write_lines(ctx.out / "rows.jsonl", build())
+        write_lines(ctx.files.rows, build())
         if not counts["rows"]:
             why = ", ".join(f"{count} turns: {reason}" for reason, count in dropped.items())
             raise StageError(f"{ctx.step.path}: no row to train on ({why or 'the selected dialogues have no turns'})")

@@ -86,14 +86,14 @@ class Select:
     resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        rows = read_lines(ctx.input("rank") / "rewards.jsonl")
+        rows = read_lines(ctx.input("rank").rewards)
         ranked = [Ranked(row["instance"], row["sample"], row["seed"], row["reward"]) for row in rows]
         chosen = select(ranked, ctx.config.select)
         counts = {reason: sum(d.reason == reason for d in chosen.dropped) for reason in (FAILED, BELOW, OUTSIDE)}
         if not chosen.kept:
             raise StageError(_empty(ctx, ranked, counts))
-        write_lines(ctx.out / "selected.jsonl", (_row(d) for d in chosen.kept))
-        write_lines(ctx.out / "dropped.jsonl", (_row(d) for d in chosen.dropped))
+        write_lines(ctx.files.selected, (_row(d) for d in chosen.kept))
+        write_lines(ctx.files.dropped, (_row(d) for d in chosen.dropped))
         rewards = [_reward(d) for d in chosen.kept]
         return StageResult(
             {

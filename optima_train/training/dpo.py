@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_json
-from ..run.markers import MARKER
 from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .dpo_trainer import preference_trainer, read_pairs
@@ -63,12 +62,11 @@ class Dpo:
 def trainable_pairs(ctx: StageContext) -> tuple[list[Pair], Counter[str]]:
     """The pairs that fit into ``train.max_length`` and the model's window, and counts of the others by reason."""
     limits = {"train.max_length": ctx.config.train.max_length, "the model's window": window(ctx.policy)}
-    path = ctx.input("pairs") / "pairs.jsonl"
-    return read_pairs(path, {name: limit for name, limit in limits.items() if limit is not None})
+    return read_pairs(ctx.input("pairs").pairs, {name: limit for name, limit in limits.items() if limit is not None})
 
 
 def _skip(ctx: StageContext) -> StageResult:
-    marker = ctx.input("pairs") / MARKER
+    marker = ctx.input("pairs").marker
     numbers = read_json(marker)["numbers"] if marker.is_file() else {}
     reason = f"no pairs: {numbers.get('reason', 'pairs.jsonl is empty')}"
     logger.warning("%s: %s; the current model stays", ctx.step.path, reason)

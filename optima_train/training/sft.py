@@ -34,7 +34,7 @@ class Sft:
         """Train on every row and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
         start = ctx.initial if config.start == "initial" else ctx.policy
-        rows = training_rows(ctx.input("rows") / "rows.jsonl")
+        rows = training_rows(ctx.input("rows").rows)
         longest, most = max(len(row["input_ids"]) for row in rows), window(start)
         if most is not None and longest > most:
             raise StageError(

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from ..run.stage import StageContext
 
 
-SCRATCH = "trainer"
-
-
 def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig, rows: int) -> dict[str, Any]:
     """Keyword arguments of TRL's configs; rows are never cut, packed or logged elsewhere.
 
@@ -35,7 +32,7 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
         prepare_cpu()
     section = "train" if schedule is config else "dpo"
     return {
-        "output_dir": str(ctx.out / SCRATCH),
+        "output_dir": str(ctx.files.scratch),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "per_device_train_batch_size": schedule.micro_batch,
@@ -69,7 +66,7 @@ def warmup(share: float, steps: float) -> float:
 def tidy(ctx: StageContext) -> None:
     """Remove the empty folder that a trainer insists on. Nothing is ever saved there."""
     if main_process():
-        (ctx.out / SCRATCH).rmdir()
+        ctx.files.scratch.rmdir()
 
 
 def processes() -> int:

@@ -15,9 +15,9 @@ from ..run.failpoints import failpoint
 from ..run.progress import ProgressReporter
 from ..run.stage import StageError, StageKind, StageResult
 from ..stages.generate import block
-from ..stages.playing import EPISODES, play
+from ..stages.playing import play
 from ..stages.rank import build_reward
-from .log import TREES, TreeLog, Trees
+from .log import TreeLog, Trees
 from .search import Round, TreeSearch, together
 from .tally import count
 from .tree import Tree
@@ -53,7 +53,7 @@ class Grow:
         if ctx.config.reward.normaliser == "percentile" and ctx.config.reward.weights.get("tokens"):
             normaliser = probe(ctx, scenario, indices, policy)
         grow_all(ctx, scenario, indices, policy, normaliser)
-        tally = count(ctx.out / TREES)
+        tally = count(ctx.files.trees)
         if not tally.sound:
             raise StageError(
                 f"{ctx.step.path}: all {tally.dialogues} dialogues failed; the last one with {tally.error}"
@@ -82,7 +82,7 @@ def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: 
     terms = {} if normaliser is None else {"tokens": tokens_over(normaliser)}
     reward = build_reward(ctx, **terms)
     rounds = 0
-    with TreeLog(ctx.out / TREES) as log:
+    with TreeLog(ctx.files.trees) as log:
         grown = Trees(log.path)
         waiting = [k for k in range(len(indices)) if grown.rounds(k) < config.rounds]
         progress = ProgressReporter(
@@ -136,5 +136,5 @@ def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], policy:
     seed, config = ctx.seed("probe"), ctx.config.reward
     jobs = [Job(indices[k % len(indices)], k // len(indices), seed) for k in range(config.probe)]
     play(ctx, scenario, jobs, lambda job: policy, ctx.config.tree)
-    sound = [e.tokens for e in EpisodeLog.iterate(ctx.out / EPISODES) if e.error is None]
+    sound = [e.tokens for e in EpisodeLog.iterate(ctx.files.episodes) if e.error is None]
     return quantile(sound, config.percentile)

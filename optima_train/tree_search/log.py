@@ -27,7 +27,6 @@ from optima_envs.rewards import Breakdown
 from .search import Round
 from .tree import ROOT, Ending, Node, Played, Tree, Values
 
-TREES = "trees.jsonl"
 COUNTS = ("sampled_tokens", "merged_turns", "merged_tokens", "prompt_tokens", "cached_tokens")
 Row = Mapping[str, Any]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..run.files import write_lines
 from ..run.progress import ProgressReporter
 from ..run.stage import StageKind, StageResult
-from .log import TREES, Trees
+from .log import Trees
 
 if TYPE_CHECKING:
     from ..config.settings import PairsConfig
@@ -100,7 +100,7 @@ class Pairs:
     resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        trees = Trees(ctx.input("grow") / TREES)
+        trees = Trees(ctx.input("grow").trees)
         numbers = trees.numbers()
         dropped: Counter[str] = Counter()
         made: list[tuple[str, float, float, int, int]] = []
@@ -120,7 +120,7 @@ class Pairs:
                     yield row
                 progress.count()
 
-        write_lines(ctx.out / "pairs.jsonl", rows())
+        write_lines(ctx.files.pairs, rows())
         return StageResult(_numbers(len(numbers), empty, made, dropped))
 
 
