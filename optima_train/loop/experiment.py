@@ -20,6 +20,7 @@ from ..run.layout import RunDirectory
 from ..run.markers import committed
 from ..run.plugins import import_plugins
 from ..run.progress import Progress, silent
+from ..run.records import Marker
 from ..run.stage import StageError, Step
 from .preflight import preflight
 from .results import LoopState, publish_state
@@ -44,7 +45,7 @@ class Experiment:
         self.sources = sources
         self.directory = Path(directory)
         self.files = RunDirectory(self.directory)
-        self._markers: dict[str, dict[str, Any]] = {}
+        self._markers: dict[str, Marker] = {}
         self._steps: list[Step] = []
 
     def run(self, progress: Callable[[Progress], None] = silent) -> LoopState:
@@ -81,12 +82,12 @@ class Experiment:
             step = self._step(event.path)
             progress(self._placed(event, step))
 
-        def commit(path: str, marker: dict[str, Any]) -> None:
+        def commit(path: str, marker: Marker) -> None:
             nonlocal state
             step = self._step(path)
             self._markers[path] = marker
             state = self._publish()
-            tracker.log(step.stage.name, step.iteration, marker["numbers"])
+            tracker.log(step.stage.name, step.iteration, marker.numbers)
             progress(self._event("done", step, marker))
 
         while batch := self._batch():
@@ -99,7 +100,7 @@ class Experiment:
         return state
 
     def _inline(
-        self, batch: list[Step], watch: Callable[[Progress], None], commit: Callable[[str, dict[str, Any]], None]
+        self, batch: list[Step], watch: Callable[[Progress], None], commit: Callable[[str, Marker], None]
     ) -> None:
         runner = Runner(self.config, self.directory, watch)
         try:
@@ -127,8 +128,8 @@ class Experiment:
     def _step(self, path: str) -> Step:
         return next(step for step in self._steps if step.path == path)
 
-    def _event(self, kind: Any, step: Step, marker: dict[str, Any] | None) -> Progress:
-        return self._placed(Progress(kind, step.path, numbers=marker["numbers"] if marker else {}), step)
+    def _event(self, kind: Any, step: Step, marker: Marker | None) -> Progress:
+        return self._placed(Progress(kind, step.path, numbers=marker.numbers if marker else {}), step)
 
     def _placed(self, event: Progress, step: Step) -> Progress:
         from dataclasses import replace

@@ -13,9 +13,10 @@ from ..config.settings import TrainConfig
 from ..run.engines import ModelRef
 from ..run.files import write_json, write_lines
 from ..run.layout import UNTRAINED, RunDirectory
+from ..run.records import Marker
 from ..run.stage import Step
 
-Markers = Mapping[str, dict[str, Any]]
+Markers = Mapping[str, Marker]
 # numbers that a row takes from the stages that made its training data, by stage
 DATA_NUMBERS = {
     "select": ("kept", "dropped"),
@@ -50,9 +51,10 @@ def result_rows(config: TrainConfig, steps: Sequence[Step], markers: Markers) ->
             label = UNTRAINED if step.iteration < 0 else "final"
         extra = {}
         for stage, names in DATA_NUMBERS.items():
-            numbers = markers.get(f"{step.folder}/{stage}", {}).get("numbers", {})
-            extra |= {name: numbers[name] for name in names if name in numbers}
-        rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker["numbers"], **extra})
+            earlier = markers.get(f"{step.folder}/{stage}")
+            if earlier is not None:
+                extra |= {name: earlier.numbers[name] for name in names if name in earlier.numbers}
+        rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker.numbers, **extra})
     return rows
 
 
@@ -69,6 +71,6 @@ def publish_state(
     return state
 
 
-def _metrics(marker: Mapping[str, Any]) -> dict[str, Any]:
-    head = {name: marker[name] for name in ("time", "iteration", "stage", "seconds")}
-    return {**marker["numbers"], **head}
+def _metrics(marker: Marker) -> dict[str, Any]:
+    head = {name: getattr(marker, name) for name in ("time", "iteration", "stage", "seconds")}
+    return {**marker.numbers, **head}

@@ -15,9 +15,10 @@ from typing import Any
 from ..config.loading import ConfigError, flatten, load
 from ..config.settings import TrainConfig
 from ..methods import plan
-from ..run.files import publish, read_json, write_json
+from ..run.files import publish, read_json
 from ..run.layout import RunDirectory, StageDirectory
 from ..run.markers import committed
+from ..run.records import Marker, write_marker
 from ..run.stage import StageError, Step
 
 ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")
@@ -47,7 +48,7 @@ def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, so
             break
         if marker is None:
             break
-        _copy(source / step.path, directory / step.path, {**marker, "copied_from": str(source)})
+        _copy(source / step.path, directory / step.path, marker.model_copy(update={"copied_from": str(source)}))
         copied.append(step.path)
     return copied
 
@@ -75,9 +76,9 @@ def _read(config: TrainConfig, keys: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in flatten(config).items() if f"{key}.".startswith(tuple(f"{k}." for k in keys))}
 
 
-def _copy(source: Path, target: Path, marker: dict[str, Any]) -> None:
+def _copy(source: Path, target: Path, marker: Marker) -> None:
     temporary = target.with_name(f".{target.name}.copy")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary)
-    write_json(StageDirectory(temporary).marker, marker)
+    write_marker(StageDirectory(temporary).marker, marker)
     publish(temporary, target)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..config.loading import load
 from ..config.settings import TrainConfig
@@ -15,6 +14,7 @@ from ..run.layout import RunDirectory
 from ..run.markers import committed, execute
 from ..run.plugins import import_plugins
 from ..run.progress import Progress
+from ..run.records import Marker
 from ..run.stage import StageContext, Step
 
 
@@ -30,12 +30,13 @@ def initial_model(config: TrainConfig) -> ModelRef:
     return ModelRef(config.model)
 
 
-def model_before(steps: list[Step], markers: Mapping[str, dict[str, Any]], index: int, initial: ModelRef) -> ModelRef:
+def model_before(steps: list[Step], markers: Mapping[str, Marker], index: int, initial: ModelRef) -> ModelRef:
     """The model the team plays with when step ``index`` begins: the last one committed, else the initial one."""
     for step in reversed(steps[:index]):
-        made = markers.get(step.path, {}).get("model")
-        if made is not None:
-            return replace(initial, **{part: _inside(step, made[part], initial) for part in ("model", "adapter")})
+        marker = markers.get(step.path)
+        if marker is not None and marker.model is not None:
+            made = {part: _inside(step, name, initial) for part, name in marker.model}
+            return replace(initial, **made)
     return initial
 
 
@@ -61,7 +62,7 @@ class Runner:
         self._steps = plan(config)
         self._engines = Engines(config)
 
-    def execute(self, path: str) -> dict[str, Any]:
+    def execute(self, path: str) -> Marker:
         """Run and commit the step of that path; returns its marker."""
         index = next(i for i, step in enumerate(self._steps) if step.path == path)
         step = self._steps[index]

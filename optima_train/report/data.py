@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_json, read_lines
+from ..run.files import read_json
 from ..run.layout import UNTRAINED, RunDirectory, StageDirectory
+from ..run.records import R, RankedRow, SelectedRow, read_marker, read_records
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode
@@ -81,16 +82,16 @@ def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
     for iteration, stage in run.stages("rank"):
         sums: dict[str, float] = {}
         count = 0
-        for row in _lines(stage.rewards):
-            if row["reward"] is None:
+        for row in _rows(stage.rewards, RankedRow):
+            if row.reward is None:
                 continue
             count += 1
-            for name, value in {**row["terms"], "total": row["reward"]}.items():
+            for name, value in {**row.terms, "total": row.reward}.items():
                 sums[name] = sums.get(name, 0.0) + value
         for name, value in sums.items():
             means.setdefault(name, []).append((iteration, round(value / count, 5)))
     for iteration, stage in run.stages("grow"):
-        reward = read_json(stage.marker)["numbers"].get("reward") if stage.marker.is_file() else None
+        reward = read_marker(stage.marker).numbers.get("reward") if stage.marker.is_file() else None
         if reward is not None:
             means.setdefault("total", []).append((iteration, round(reward, 5)))
     return {name: sorted(points) for name, points in means.items()}
@@ -123,16 +124,14 @@ class _Page:
             count += 1
             if len(self.episodes) < most:
                 key = (episode.key.instance, episode.key.sample, episode.key.seed)
-                self.episodes.append(
-                    self._row(episode, ranked.get(key, {}), None if kept is None else int(key in kept))
-                )
+                self.episodes.append(self._row(episode, ranked.get(key), None if kept is None else int(key in kept)))
         return count
 
-    def _row(self, episode: Episode, rank: Mapping[str, Any], kept: int | None) -> list[Any]:
+    def _row(self, episode: Episode, rank: RankedRow | None, kept: int | None) -> list[Any]:
         self.env = episode.env
         error = episode.error and f"{episode.error.kind}: {episode.error.message}"
-        told = {name: round(value, 4) for name, value in (rank.get("terms") or episode.terms).items()}
-        reward = episode.reward if rank.get("reward") is None else rank["reward"]
+        terms = {name: round(value, 4) for name, value in ((rank and rank.terms) or episode.terms).items()}
+        reward = episode.reward if rank is None or rank.reward is None else rank.reward
         return [
             self._instance(episode),
             len(self.origins) - 1,
@@ -140,7 +139,7 @@ class _Page:
             round(episode.score, 4),
             int(episode.correct),
             round(reward, 4),
-            told,
+            terms,
             episode.outcome.stop,
             episode.outcome.answer,
             [[self._agent(turn.agent), turn.text, turn.tokens, turn.finish] for turn in episode.turns],
@@ -163,12 +162,13 @@ class _Page:
 
 
 def _keys(path: Path) -> set[Key] | None:
-    return {(row["instance"], row["sample"], row["seed"]) for row in _lines(path)} if path.is_file() else None
+    rows = _rows(path, SelectedRow)
+    return {(row.instance, row.sample, row.seed) for row in rows} if path.is_file() else None
 
 
-def _ranks(path: Path) -> dict[Key, Mapping[str, Any]]:
-    return {(row["instance"], row["sample"], row["seed"]): row for row in _lines(path)}
+def _ranks(path: Path) -> dict[Key, RankedRow]:
+    return {(row.instance, row.sample, row.seed): row for row in _rows(path, RankedRow)}
 
 
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    return read_lines(path) if path.is_file() else iter(())
+def _rows(path: Path, kind: type[R]) -> Iterator[R]:
+    return read_records(path, kind) if path.is_file() else iter(())

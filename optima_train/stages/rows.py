@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..run.files import read_lines, write_lines
 from ..run.progress import ProgressReporter
+from ..run.records import SelectedRow, TrainingRow, read_records, write_records
 from ..run.stage import StageError, StageKind, StageResult
 from .groups import GroupedLog
 
@@ -28,8 +28,8 @@ Render = Callable[["View"], list[int]]
 
 
 @dataclass(slots=True)
-class Row:
-    """One training sequence; ``completion_mask`` is 1 on the agent's own sampled tokens, those of ``turns``."""
+class RowBuilder:
+    """A training row while turns are added to it."""
 
     instance: str
     sample: int
@@ -45,6 +45,9 @@ class Row:
         self.input_ids += new
         self.turns.append(number)
 
+    def build(self) -> TrainingRow:
+        return TrainingRow(**asdict(self))
+
 
 def turns_with_history(rules: Rules, episode: Episode) -> Iterator[tuple[int, Turns, Turn]]:
     """(number, turns the speaker had heard, turn) of every turn; simultaneous speakers heard the same ones."""
@@ -56,10 +59,12 @@ def turns_with_history(rules: Rules, episode: Episode) -> Iterator[tuple[int, Tu
         start += len(simultaneous)
 
 
-def rows_of(episode: Episode, rules: Rules, render: Render, limit: int | None, dropped: Counter[str]) -> list[Row]:
+def rows_of(
+    episode: Episode, rules: Rules, render: Render, limit: int | None, dropped: Counter[str]
+) -> list[TrainingRow]:
     """All rows of a dialogue. Turns that cannot be trained on are counted in ``dropped`` by reason, never cut."""
-    rows: list[Row] = []
-    current: dict[str, Row] = {}
+    rows: list[RowBuilder] = []
+    current: dict[str, RowBuilder] = {}
     for number, heard, turn in turns_with_history(rules, episode):
         if not turn.ids:
             dropped[NO_IDS] += 1
@@ -72,10 +77,10 @@ def rows_of(episode: Episode, rules: Rules, render: Render, limit: int | None, d
             continue
         row = current.get(turn.agent)
         if row is None or prompt[: len(row.input_ids)] != row.input_ids:
-            row = current[turn.agent] = Row(episode.instance.id, episode.key.sample, turn.agent)
+            row = current[turn.agent] = RowBuilder(episode.instance.id, episode.key.sample, turn.agent)
             rows.append(row)
         row.extend(number, prompt, list(turn.ids))
-    return rows
+    return [row.build() for row in rows]
 
 
 class BuildRows:
@@ -90,16 +95,16 @@ class BuildRows:
 
         rules = ctx.scenario("train").rules
         log = GroupedLog(ctx.input("generate").episodes)
-        chosen = list(read_lines(ctx.input("select").selected))
+        selected = list(read_records(ctx.input("select").selected, SelectedRow))
         limit = ctx.config.train.max_length
         render = _renderer(ctx)
         dropped: Counter[str] = Counter()
         counts: Counter[str] = Counter()
 
-        def build() -> Iterator[dict[str, Any]]:
-            progress = ProgressReporter(ctx.report, ctx.step.path, len(chosen), "dialogues")
-            for pick in chosen:
-                episode = log.episode(EpisodeKey(pick["instance"], pick["sample"], pick["seed"]))
+        def build() -> Iterator[TrainingRow]:
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(selected), "dialogues")
+            for row in selected:
+                episode = log.episode(EpisodeKey(row.instance, row.sample, row.seed))
                 rows = rows_of(episode, rules, render, limit, dropped)
                 counts["empty"] += not rows
                 counts["split"] += len(rows) > len({row.agent for row in rows})
@@ -109,16 +114,16 @@ class BuildRows:
                     counts["trained"] += sum(row.completion_mask)
                     counts["tokens"] += len(row.input_ids)
                     counts["longest"] = max(counts["longest"], len(row.input_ids))
-                    yield asdict(row)
+                    yield row
                 progress.count()
 
-        write_lines(ctx.files.rows, build())
+        write_records(ctx.files.rows, build())
         if not counts["rows"]:
             why = ", ".join(f"{count} turns: {reason}" for reason, count in dropped.items())
             raise StageError(f"{ctx.step.path}: no row to train on ({why or 'the selected dialogues have no turns'})")
         return StageResult(
             {
-                "dialogues": len(chosen),
+                "dialogues": len(selected),
                 "rows": counts["rows"],
                 "turns": counts["turns"],
                 "tokens": counts["tokens"],

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_json
+from ..run.records import read_marker
 from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .dpo_trainer import preference_trainer, read_pairs
@@ -67,7 +67,7 @@ def trainable_pairs(ctx: StageContext) -> tuple[list[Pair], Counter[str]]:
 
 def _skip(ctx: StageContext) -> StageResult:
     marker = ctx.input("pairs").marker
-    numbers = read_json(marker)["numbers"] if marker.is_file() else {}
+    numbers = read_marker(marker).numbers if marker.is_file() else {}
     reason = f"no pairs: {numbers.get('reason', 'pairs.jsonl is empty')}"
     logger.warning("%s: %s; the current model stays", ctx.step.path, reason)
     return StageResult({"pairs": 0, "skipped": reason})

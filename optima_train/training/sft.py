@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_lines
+from ..run.records import TrainingRow, read_records
 from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .processes import trained
@@ -49,8 +49,11 @@ class Sft:
 
 def training_rows(path: Path) -> list[dict[str, list[int]]]:
     """The columns TRL wants. Raises StageError when no row has a token to learn from."""
-    rows = [{key: row[key] for key in ("input_ids", "completion_mask")} for row in read_lines(path)]
-    rows = [row for row in rows if any(row["completion_mask"])]
+    rows = [
+        {"input_ids": list(row.input_ids), "completion_mask": list(row.completion_mask)}
+        for row in read_records(path, TrainingRow)
+        if any(row.completion_mask)
+    ]
     if not rows:
         raise StageError(f"{path}: every row is masked entirely, so there is nothing to learn")
     return rows

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import write_lines
 from ..run.progress import ProgressReporter
+from ..run.records import PreferenceRow, write_records
 from ..run.stage import StageKind, StageResult
 from .log import Trees
+from .tree import ROOT
 
 if TYPE_CHECKING:
     from ..config.settings import PairsConfig
@@ -106,7 +107,7 @@ class Pairs:
         made: list[tuple[str, float, float, int, int]] = []
         empty = 0
 
-        def rows() -> Iterator[dict[str, Any]]:
+        def rows() -> Iterator[PreferenceRow]:
             nonlocal empty
             progress = ProgressReporter(ctx.report, ctx.step.path, len(numbers), "trees")
             for number in numbers:
@@ -115,31 +116,31 @@ class Pairs:
                 empty += not pairs
                 for pair in pairs:
                     row = _row(number, trees.instance(number), pair)
-                    sizes = len(row["chosen_ids"]), len(row["rejected_ids"])
-                    made.append((row["agent"], pair.chosen.worth, pair.rejected.worth, *sizes))
+                    sizes = len(row.chosen_ids or ()), len(row.rejected_ids or ())
+                    made.append((row.agent, pair.chosen.worth, pair.rejected.worth, *sizes))
                     yield row
                 progress.count()
 
-        write_lines(ctx.files.pairs, rows())
+        write_records(ctx.files.pairs, rows())
         return StageResult(_numbers(len(numbers), empty, made, dropped))
 
 
-def _row(number: int, instance: str, pair: Pair) -> dict[str, Any]:
+def _row(number: int, instance: str, pair: Pair) -> PreferenceRow:
     chosen, rejected = pair.chosen.turn, pair.rejected.turn
-    return {
-        "instance": instance,
-        "tree": number,
-        "node": pair.chosen.parent,
-        "agent": chosen.agent,
-        "depth": pair.depth,
-        "prompt_ids": chosen.prompt_ids,
-        "chosen_ids": chosen.ids,
-        "rejected_ids": rejected.ids,
-        "chosen": chosen.text,
-        "rejected": rejected.text,
-        "chosen_value": pair.chosen.worth,
-        "rejected_value": pair.rejected.worth,
-    }
+    return PreferenceRow(
+        instance=instance,
+        tree=number,
+        node=pair.chosen.parent or ROOT,
+        agent=chosen.agent,
+        depth=pair.depth,
+        prompt_ids=chosen.prompt_ids,
+        chosen_ids=chosen.ids,
+        rejected_ids=rejected.ids,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_value=pair.chosen.worth,
+        rejected_value=pair.rejected.worth,
+    )
 
 
 def _numbers(

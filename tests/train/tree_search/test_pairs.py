@@ -149,7 +149,7 @@ def staged(directory: Path, *overrides: str) -> tuple[dict, list[dict]]:
     config = load("quickstart", ["method=idpo", *overrides])
     ctx = StageContext(config, directory, Step(1, Pairs()), ModelRef("x"), ModelRef("x"), Engines(config), silent)
     (directory / "it001/grow").mkdir(parents=True, exist_ok=True)
-    numbers = execute(ctx.step, ctx)["numbers"]
+    numbers = execute(ctx.step, ctx).numbers
     return numbers, [json.loads(line) for line in (ctx.out / "pairs.jsonl").read_text().splitlines()]
 
 
