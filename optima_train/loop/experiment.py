@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..config.loading import ConfigError, dump, flatten, load
+from ..config.paths import absolute_paths
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import read_json, write_json, write_text
@@ -41,7 +42,7 @@ class Experiment:
     """
 
     def __init__(self, config: TrainConfig, directory: str | Path, sources: Sequence[Path] = ()) -> None:
-        self.config = config
+        self.config = absolute_paths(config)
         self.sources = sources
         self.directory = Path(directory)
         self.files = RunDirectory(self.directory)
@@ -159,7 +160,7 @@ class Experiment:
                     f"{self.directory} is not empty and no run directory (it holds {sorted(strangers)[0]})"
                 )
             return
-        then, now = flatten(load(resolved)), flatten(self.config)
+        then, now = flatten(absolute_paths(load(resolved))), flatten(self.config)
         keys = [k for k in sorted(then.keys() | now.keys()) if k not in FREE_KEYS and then.get(k) != now.get(k)]
         if keys:
             changes = ", ".join(f"{key} was {then.get(key)!r} and is now {now.get(key)!r}" for key in keys)
