@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..config.settings import TrainConfig
 from ..run.stage import Step
-from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, parameters, works
 
 # dense bf16 operations per second, by a part of the name CUDA gives the device; longer names first
 PEAKS = {
@@ -33,7 +33,6 @@ def show_plan(config: TrainConfig, flops: float | None, tokens: int | None, prom
     """Print the plan. ``flops``: the device's peak per second; ``tokens`` per dialogue; ``prompt``: an agent's task."""
     from ..config.loading import dump
     from ..methods import plan
-    from .model_size import parameters
 
     steps, assumed, size = plan(config), assume(config, tokens, prompt), parameters(config.model)
     peak, device = peak_of(config, flops)
