@@ -11,6 +11,7 @@ from optima_envs.spec import parse_id
 from optima_train.analysis.intervals import bootstrap
 from optima_train.config.loading import ConfigError
 from optima_train.run.files import read_json
+from optima_train.run.layout import RunDirectory
 
 from ..suite.models import run_directory, trained
 from ..suite.settings import Curve, ModelChoice
@@ -103,7 +104,7 @@ def iterations(models: Sequence[ModelChoice], curve: Curve, out: Path) -> list[d
         if directory is None:
             raise ConfigError(f"curves: {label} was not trained: iterations are of models with run or train")
         config, _ = trained(directory, None)
-        by_world.setdefault(parse_id(config.env.id)[1], []).append((label, read_json(directory / "results.json")))
+        by_world.setdefault(parse_id(config.env.id)[1], []).append((label, read_json(RunDirectory(directory).results)))
     found = []
     for env, runs in by_world.items():
         for name, y_label in (("score", "score"), ("tokens", "completion tokens per dialogue")):

@@ -18,7 +18,7 @@ from optima_envs.rewards import Reward
 from optima_envs.scenario import Scenario
 from optima_train.config.settings import TreeConfig
 from optima_train.stages.readability import Readability
-from optima_train.tree_search.growth import Grower, Round, together
+from optima_train.tree_search.search import Round, TreeSearch, together
 from optima_train.tree_search.tree import ROOT, Tree
 
 from .timing import Figure, arguments, conclude, figure
@@ -62,8 +62,8 @@ async def spent(scenario: Scenario, policy: LLMPolicy, reward: Reward, instances
     config = TreeConfig()
     trees = [Tree() for _ in range(instances)]
     made: list[list[Round]] = [[] for _ in trees]
-    grower = Grower(scenario, seats(policy, scenario.rules.agents), reward, config, seed)
-    await together(grower.grow(tree, k, made[k].append) for k, tree in enumerate(trees))
+    search = TreeSearch(scenario, seats(policy, scenario.rules.agents), reward, config, seed)
+    await together(search.grow(tree, k, made[k].append) for k, tree in enumerate(trees))
     samples = config.rounds * config.rollouts
     episodes = await arollout(scenario, policy, episodes=instances, samples=samples, seed=seed + 1)
     failed = [str(e.error) for e in episodes if e.error] + [str(d.error) for t in trees for d in t.dialogues if d.error]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance
 from optima_train.config.loading import ConfigError, dump
-from optima_train.loop.experiment import Held, environment
+from optima_train.loop.experiment import RunLock, environment
 from optima_train.run.failpoints import failpoint
 from optima_train.run.files import read_json, write_json, write_text
-from optima_train.run.progress import Progress, Ticker, silent
+from optima_train.run.progress import Progress, ProgressReporter, silent
 
 from ..methods.baseline import Session
 from . import models
@@ -36,7 +36,7 @@ def run(plan: Plan, out: Path, *, only: Collection[str] = (), report: Report = s
     """
     _refuse_strangers(out)
     out.mkdir(parents=True, exist_ok=True)
-    with Held(out):
+    with RunLock(out):
         if not (out / "env.json").is_file():
             write_json(out / "env.json", environment())
         write_text(out / RESOLVED, dump(plan.suite))
@@ -100,7 +100,7 @@ async def play_cell(plan: Plan, cell: Cell, backend: Backend, out: Path, report:
     keys = [(inst, EpisodeKey(inst.id, s, cell.seed)) for inst in arena.instances for s in range(cell.samples)]
     with EpisodeLog(folder / EPISODES) as log:
         done = log.keys()
-        ticker = Ticker(report, cell.path, len(keys), "episodes", before=len(done))
+        progress = ProgressReporter(report, cell.path, len(keys), "episodes", before=len(done))
         slots = asyncio.Semaphore(suite.concurrency)
         played = 0
 
@@ -110,7 +110,7 @@ async def play_cell(plan: Plan, cell: Cell, backend: Backend, out: Path, report:
                 session = Session(method, arena.scenario, inst, key, backend, sampling, choice.options)
                 episode = await play(session, suite.episode_timeout)
                 episode = log.append(episode)
-                ticker.count(episode.tokens)
+                progress.count(episode.tokens)
                 played += 1
                 failpoint(cell.path, played)
             finally:

@@ -95,11 +95,11 @@ def play(console: Console, runs: Sequence[Run], *, reuse: bool) -> dict[tuple[st
     failed = {}
     for number, run in enumerate(runs, 1):
         console.rule(f"{number}/{len(runs)}: {run.label}, seed {run.seed}")
-        donors = sorted(run.directory.parent.parent.glob(f"*/seed{run.seed}")) if reuse else []
+        sources = sorted(run.directory.parent.parent.glob(f"*/seed{run.seed}")) if reuse else []
         started = time.monotonic()
         try:
             with Watch(console) as watch:
-                experiment = Experiment(run.config, run.directory, [d for d in donors if d != run.directory])
+                experiment = Experiment(run.config, run.directory, [d for d in sources if d != run.directory])
                 experiment.run(progress=watch)
         except (StageError, ValueError) as err:
             failed[run.label, run.seed] = str(err)

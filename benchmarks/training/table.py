@@ -15,6 +15,7 @@ from optima_agents import EpisodeLog
 from optima_train.analysis.intervals import bootstrap
 from optima_train.config.settings import Settings
 from optima_train.run.files import read_json, read_lines, write_json, write_text
+from optima_train.run.layout import RunDirectory
 
 MEANS = ("turns", "guesses", "nll", "failures")
 COLUMNS: tuple[str, ...] = (
@@ -64,12 +65,12 @@ def summarise(runs: Runs, failed: Mapping[tuple[str, int], str]) -> tuple[list[d
         reason = _unfinished(directory)
         if reason:
             missing.append({"label": label, "seed": seed, "reason": failed.get((label, seed), reason)})
-        for row in read_json(directory / "results.json") if (directory / "results.json").is_file() else []:
-            folder = "untrained" if row["iteration"] < 0 else f"it{row['iteration']:03d}"
-            evaluated[label, row["iteration"]][seed] = directory / folder / "evaluate" / "episodes.jsonl", row
+        run = RunDirectory(directory)
+        for row in read_json(run.results) if run.results.is_file() else []:
+            evaluated[label, row["iteration"]][seed] = run.of_iteration(row["iteration"], "evaluate").episodes, row
             if row["label"] == "final":
                 last[label] = row["iteration"]
-                spent = sum(line["seconds"] for line in read_lines(directory / "metrics.jsonl"))
+                spent = sum(line["seconds"] for line in read_lines(run.metrics))
                 seconds[label] = max(seconds[label], spent)
     rows = []
     for label in dict.fromkeys(label for label, _, _ in runs):
@@ -86,9 +87,10 @@ def summarise(runs: Runs, failed: Mapping[tuple[str, int], str]) -> tuple[list[d
 
 
 def _unfinished(directory: Path) -> str | None:
-    if not (directory / "state.json").is_file():
+    run = RunDirectory(directory)
+    if not run.state.is_file():
         return "not started"
-    state = read_json(directory / "state.json")
+    state = read_json(run.state)
     return None if state["next_step"] is None else f"stopped before {state['next_step']}"
 
 

@@ -9,12 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..run.layout import RunDirectory, StageDirectory
 from . import UserError
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
-
-LOGS = ("episodes.jsonl", "evaluate/episodes.jsonl")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +41,10 @@ def find(path: Path) -> Path:
     """The episode log that ``path`` means. Raises UserError if there is none."""
     if path.is_file():
         return path
-    iterations = sorted(path.glob("it[0-9]*"), reverse=True)
-    for folder in (path, *iterations):
-        for name in LOGS:
-            if (folder / name).is_file():
-                return folder / name
+    trained = [stage for iteration, stage in RunDirectory(path).stages("evaluate") if iteration >= 0]
+    for stage in (StageDirectory(path), StageDirectory(path / "evaluate"), *reversed(trained)):
+        if stage.episodes.is_file():
+            return stage.episodes
     raise UserError(f"{path} is no episode log, and no run directory with an evaluation in it")
 
 

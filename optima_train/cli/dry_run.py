@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..config.settings import TrainConfig
 from ..run.stage import Step
-from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, parameters, works
 
 # dense bf16 operations per second, by a part of the name CUDA gives the device; longer names first
 PEAKS = {
@@ -33,7 +33,6 @@ def show_plan(config: TrainConfig, flops: float | None, tokens: int | None, prom
     """Print the plan. ``flops``: the device's peak per second; ``tokens`` per dialogue; ``prompt``: an agent's task."""
     from ..config.loading import dump
     from ..methods import plan
-    from .model_size import parameters
 
     steps, assumed, size = plan(config), assume(config, tokens, prompt), parameters(config.model)
     peak, device = peak_of(config, flops)
@@ -67,8 +66,8 @@ def peak_of(config: TrainConfig, flops: float | None) -> tuple[float | None, str
     name = "" if config.device == "cpu" else cuda_name()
     if name:
         peak = next((PEAKS[part] for part in PEAKS if part in name), None)
-        told = f"{peak:.3g} FLOP/s" if peak else "peak not known; give --device-flops"
-        return peak, f"this machine's {name} ({told})"
+        speed = f"{peak:.3g} FLOP/s" if peak else "peak not known; give --device-flops"
+        return peak, f"this machine's {name} ({speed})"
     return PEAKS[NOMINAL], f"no GPU here: hours are those of an {NOMINAL}, {PEAKS[NOMINAL]:.3g} FLOP/s (--device-flops)"
 
 
@@ -111,11 +110,11 @@ def _disk(work: Work, config: TrainConfig, size: int | None) -> float | None:
 
 def _line(name: str, work: Work, hours: float | None, disk: float | None) -> str:
     counts = (work.dialogues, work.sampled, work.read, work.rows, work.trained)
-    told = "?" if hours is None else "-" if hours == 0 else f"{hours:.3g}"
+    gpu_hours = "?" if hours is None else "-" if hours == 0 else f"{hours:.3g}"
     stored = "?" if disk is None else "-" if disk == 0 else f"{quantity(disk)}B"
     widths = (10, 9, 9, 9, 9)
     cells = " ".join(f"{quantity(n) if n else '-':>{width}}" for n, width in zip(counts, widths, strict=True))
-    return f"{name:<20} {cells} {told:>9} {stored:>9}"
+    return f"{name:<20} {cells} {gpu_hours:>9} {stored:>9}"
 
 
 def quantity(number: float) -> str:

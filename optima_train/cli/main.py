@@ -25,7 +25,7 @@ from . import UserError
 VERBS = {
     "quickstart": ("quickstart", "the whole loop on the embedded world and model", "optima quickstart"),
     "train": ("train", "train a team by a recipe", "optima train 2wmh-isft model=Qwen/Qwen3-8B"),
-    "resume": ("resume", "go on with an interrupted run", "optima resume runs/2wmh-isft"),
+    "resume": ("resume", "resume an interrupted run", "optima resume runs/2wmh-isft"),
     "rollout": ("rollout", "sample dialogues", "optima rollout twohop-asym --policy hf:tiny --episodes 5 --show 2"),
     "eval": (
         "evaluation",

@@ -1,4 +1,4 @@
-"""Go on with an interrupted run, with the settings it was started with. A finished run shows its results."""
+"""Resume an interrupted run, with the settings it was started with. A finished run shows its results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..config.loading import load
+    from ..run.layout import RunDirectory
 
-    saved = args.directory / "config.resolved.yaml"
+    saved = RunDirectory(args.directory).resolved
     if not saved.is_file():
         raise UserError(f"{args.directory} is no run directory (it has no {saved.name})")
     return launch(load(saved), args.directory, args.push)

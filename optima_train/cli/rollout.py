@@ -48,7 +48,7 @@ def play(
     from optima_agents import EpisodeLog, rollout
     from optima_agents.team import close_team
 
-    from ..run.progress import Ticker
+    from ..run.progress import ProgressReporter
     from .watch import Watch
 
     if args.out and not args.resume and args.out.exists():
@@ -58,7 +58,7 @@ def play(
     started = time.monotonic()
     try:
         with Watch(Console(stderr=True)) as watch, EpisodeLog(args.out) if args.out else nullcontext() as log:
-            ticker = Ticker(watch, scenario.id, total, "dialogues")
+            progress = ProgressReporter(watch, scenario.id, total, "dialogues")
             episodes = rollout(
                 scenario,
                 team,
@@ -67,7 +67,7 @@ def play(
                 seed=args.seed,
                 concurrency=args.concurrency,
                 log=log,
-                progress=lambda episode: ticker.count(episode.tokens),
+                progress=lambda episode: progress.count(episode.tokens),
             )
         return episodes, time.monotonic() - started
     finally:

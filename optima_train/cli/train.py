@@ -7,14 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..run.layout import RunDirectory, StageDirectory
 from . import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..config.settings import TrainConfig
-
-UNTRAINED = Path("untrained") / "evaluate" / "episodes.jsonl"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int:
-    """Run (or go on with, or show) an experiment, watching it; then upload its model where that is asked for."""
+    """Run (or resume, or show) an experiment, watching it; then upload its model where that is asked for."""
     from rich.console import Console
 
     from ..loop.experiment import Experiment
@@ -52,7 +51,7 @@ def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int
     console.print(f"run directory {directory}", markup=False, highlight=False)
 
     def finished(path: str) -> None:
-        if path == str(UNTRAINED.parent):
+        if RunDirectory(directory).stage(path) == untrained(directory):
             show_untrained(console, directory)
 
     with Watch(console, finished) as watch:
@@ -63,11 +62,16 @@ def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int
     return 0
 
 
+def untrained(directory: Path) -> StageDirectory:
+    """Where a run evaluates the team as it comes."""
+    return RunDirectory(directory).of_iteration(-1, "evaluate")
+
+
 def upload(console: Console, directory: Path, repo: str) -> None:
     """Push the trained model to the hub. Raises UserError when the run has made none."""
     from ..training.hub import push
 
-    model = directory / "model"
+    model = RunDirectory(directory).model
     if not model.is_dir():
         raise UserError(f"{directory} holds no trained model to push")
     console.print(f"pushed to {push(model, repo)}", markup=False, highlight=False)
@@ -79,7 +83,7 @@ def show_untrained(console: Console, directory: Path) -> None:
 
     from .tables import show_dialogues
 
-    episodes = list(islice(EpisodeLog.iterate(directory / UNTRAINED), 2))
+    episodes = list(islice(EpisodeLog.iterate(untrained(directory).episodes), 2))
     show_dialogues(console, "the untrained team on held-out questions", episodes)
 
 
@@ -90,18 +94,20 @@ def conclude(console: Console, directory: Path) -> None:
     from .tables import results_table, show_dialogues, telling_pair
 
     rows = results(directory)
-    last = max(directory.glob("it*/evaluate/episodes.jsonl"), default=None)
-    pair = telling_pair(directory / UNTRAINED, last) if last else None
+    files = RunDirectory(directory)
+    evaluated = [stage.episodes for iteration, stage in files.stages("evaluate") if iteration >= 0]
+    evaluated = [log for log in evaluated if log.is_file()]
+    pair = telling_pair(untrained(directory).episodes, evaluated[-1]) if evaluated else None
     if pair is not None:
         show_dialogues(console, "before", pair[:1])
         show_dialogues(console, "after", pair[1:])
     results_table(console, rows, "held-out questions, greedy, plain prompts")
-    report, table = directory / "report.html", directory / "results.json"
+    report, table = files.report, files.results
     if not report.is_file() or (table.is_file() and report.stat().st_mtime < table.stat().st_mtime):
         write_report(directory)
-    for name, what in (
-        ("report.html", "plots and every dialogue"),
-        ("results.json", "the table"),
-        ("model", "the trained model"),
+    for path, what in (
+        (report, "plots and every dialogue"),
+        (table, "the table"),
+        (files.model, "the trained model"),
     ):
-        console.print(f"{directory / name}  {what}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{path}  {what}", markup=False, highlight=False, soft_wrap=True)

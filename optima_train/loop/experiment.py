@@ -13,17 +13,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..config.loading import ConfigError, dump, flatten, load
+from ..config.paths import absolute_paths
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import read_json, write_json, write_text
+from ..run.layout import RunDirectory
 from ..run.markers import committed
 from ..run.plugins import import_plugins
 from ..run.progress import Progress, silent
+from ..run.records import Marker
 from ..run.stage import StageError, Step
 from .preflight import preflight
 from .results import LoopState, publish_state
-from .reuse import adopt
-from .runner import RESOLVED, Runner, initial_model, model_before
+from .reuse import reuse_stages
+from .runner import Runner, initial_model, model_before
 from .tracking import Tracker
 from .worker import launch
 
@@ -33,16 +36,17 @@ PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "
 
 
 class Experiment:
-    """A run of ``config`` in ``directory``, taking over from the runs in ``donors`` what they have done alike.
+    """A run of ``config`` in ``directory``, reusing stages that the runs in ``sources`` have done alike.
 
     >>> Experiment(load("quickstart"), Path("runs/quickstart")).run()     # doctest: +SKIP
     """
 
-    def __init__(self, config: TrainConfig, directory: str | Path, donors: Sequence[Path] = ()) -> None:
-        self.config = config
-        self.donors = donors
+    def __init__(self, config: TrainConfig, directory: str | Path, sources: Sequence[Path] = ()) -> None:
+        self.config = absolute_paths(config)
+        self.sources = sources
         self.directory = Path(directory)
-        self._markers: dict[str, dict[str, Any]] = {}
+        self.files = RunDirectory(self.directory)
+        self._markers: dict[str, Marker] = {}
         self._steps: list[Step] = []
 
     def run(self, progress: Callable[[Progress], None] = silent) -> LoopState:
@@ -56,10 +60,10 @@ class Experiment:
         self._steps = plan(self.config)
         self._refuse_foreign()
         self.directory.mkdir(parents=True, exist_ok=True)
-        with Held(self.directory):
+        with RunLock(self.directory):
             self._claim()
-            for donor in self.donors:
-                adopt(self._steps, self.config, self.directory, donor)
+            for source in self.sources:
+                reuse_stages(self._steps, self.config, self.directory, source)
             tracker = Tracker(self.config, self.directory)
             try:
                 return self._loop(progress, tracker)
@@ -79,12 +83,12 @@ class Experiment:
             step = self._step(event.path)
             progress(self._placed(event, step))
 
-        def commit(path: str, marker: dict[str, Any]) -> None:
+        def commit(path: str, marker: Marker) -> None:
             nonlocal state
             step = self._step(path)
             self._markers[path] = marker
             state = self._publish()
-            tracker.log(step.stage.name, step.iteration, marker["numbers"])
+            tracker.log(step.stage.name, step.iteration, marker.numbers)
             progress(self._event("done", step, marker))
 
         while batch := self._batch():
@@ -97,7 +101,7 @@ class Experiment:
         return state
 
     def _inline(
-        self, batch: list[Step], watch: Callable[[Progress], None], commit: Callable[[str, dict[str, Any]], None]
+        self, batch: list[Step], watch: Callable[[Progress], None], commit: Callable[[str, Marker], None]
     ) -> None:
         runner = Runner(self.config, self.directory, watch)
         try:
@@ -113,20 +117,20 @@ class Experiment:
         for step in pending[1:]:
             if self.config.processes == "stages":
                 break
-            if self.config.processes == "rooms" and step.stage.room != batch[0].stage.room:
+            if self.config.processes == "rooms" and step.stage.kind != batch[0].stage.kind:
                 break
             batch.append(step)
         return batch
 
     def _publish(self) -> LoopState:
         policy = model_before(self._steps, self._markers, len(self._steps), initial_model(self.config))
-        return publish_state(self.directory, self.config, self._steps, self._markers, policy)
+        return publish_state(self.files, self.config, self._steps, self._markers, policy)
 
     def _step(self, path: str) -> Step:
         return next(step for step in self._steps if step.path == path)
 
-    def _event(self, kind: Any, step: Step, marker: dict[str, Any] | None) -> Progress:
-        return self._placed(Progress(kind, step.path, numbers=marker["numbers"] if marker else {}), step)
+    def _event(self, kind: Any, step: Step, marker: Marker | None) -> Progress:
+        return self._placed(Progress(kind, step.path, numbers=marker.numbers if marker else {}), step)
 
     def _placed(self, event: Progress, step: Step) -> Progress:
         from dataclasses import replace
@@ -138,7 +142,8 @@ class Experiment:
         trained = state.policy.adapter or state.policy.model
         if not (self.directory / trained).is_dir():
             return
-        link, temporary = self.directory / "model", self.directory / ".model.link"
+        link = self.files.model
+        temporary = link.with_name(f".{link.name}.link")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(trained)
         temporary.replace(link)
@@ -147,15 +152,15 @@ class Experiment:
         """Another configuration's directory, or one that is no run directory, is left untouched."""
         if not self.directory.exists():
             return
-        resolved = self.directory / RESOLVED
-        if not resolved.is_file():
+        resolved = self.files.resolved
+        if not self.files.exists():
             strangers = [p.name for p in self.directory.iterdir() if not p.name.startswith(".")]
             if strangers:
                 raise ConfigError(
                     f"{self.directory} is not empty and no run directory (it holds {sorted(strangers)[0]})"
                 )
             return
-        then, now = flatten(load(resolved)), flatten(self.config)
+        then, now = flatten(absolute_paths(load(resolved))), flatten(self.config)
         keys = [k for k in sorted(then.keys() | now.keys()) if k not in FREE_KEYS and then.get(k) != now.get(k)]
         if keys:
             changes = ", ".join(f"{key} was {then.get(key)!r} and is now {now.get(key)!r}" for key in keys)
@@ -164,17 +169,17 @@ class Experiment:
             )
 
     def _claim(self) -> None:
-        if not (self.directory / RESOLVED).is_file():
-            write_json(self.directory / "env.json", environment())
-            write_text(self.directory / RESOLVED, dump(self.config))
+        if not self.files.exists():
+            write_json(self.files.environment, environment())
+            write_text(self.files.resolved, dump(self.config))
 
 
-class Held:
-    """The lock on a run directory; a second process is told who holds it."""
+class RunLock:
+    """The lock on a run directory; a second process learns who holds it."""
 
     def __init__(self, directory: Path) -> None:
-        self._lock = FileLock(directory / ".lock", timeout=0)
-        self._holder = directory / ".lock.holder"
+        self._lock = FileLock(RunDirectory(directory).lock, timeout=0)
+        self._holder = RunDirectory(directory).lock_holder
 
     def __enter__(self) -> None:
         try:
@@ -196,15 +201,15 @@ class Held:
 
 def environment() -> dict[str, Any]:
     """What the run is made on: versions and machine, no paths and no names of people."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
+            versions[package] = None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "packages": found,
+        "packages": versions,
     }

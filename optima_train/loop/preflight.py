@@ -48,16 +48,16 @@ def preflight(config: TrainConfig) -> None:
     train = _try("env (train instances)", lambda: _scenario(config.env, "train"))
     _try("env (test instances)", lambda: _scenario(config.env, "test"))
     if grown:
-        from ..tree_search.grow import one_at_a_time
+        from ..tree_search.grow import require_single_speaker
 
-        _try("method", lambda: one_at_a_time(train, 0))
+        _try("method", lambda: require_single_speaker(train, 0))
 
 
 def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
     """Trained weights must reach the backend, and batches must divide among the processes."""
     from ..training.processes import check_processes
 
-    trained = [stage for stage in stages if stage.room == "training"]
+    trained = [stage for stage in stages if stage.kind == "training"]
     if trained and config.backend == "openai":
         raise ConfigError(
             "backend: an openai server keeps the weights it was started with, so the trained team would never play; "

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..config.settings import TrainConfig
 from ..run.engines import ModelRef
 from ..run.files import write_json, write_lines
+from ..run.layout import UNTRAINED, RunDirectory
+from ..run.records import Marker
 from ..run.stage import Step
 
-Markers = Mapping[str, dict[str, Any]]
-# what a row says about the way to its model: numbers of the stages that chose what it was trained on
-WAY = {"select": ("kept", "dropped"), "grow": ("trees", "sampled_share"), "pairs": ("pairs",), "train": ("skipped",)}
+Markers = Mapping[str, Marker]
+# numbers that a row takes from the stages that made its training data, by stage
+DATA_NUMBERS = {
+    "select": ("kept", "dropped"),
+    "grow": ("trees", "sampled_share"),
+    "pairs": ("pairs",),
+    "train": ("skipped",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +48,29 @@ def result_rows(config: TrainConfig, steps: Sequence[Step], markers: Markers) ->
             continue
         label = f"iteration {step.iteration}"
         if step.iteration < 0 or step.iteration == config.iterations - 1:
-            label = "untrained" if step.iteration < 0 else "final"
+            label = UNTRAINED if step.iteration < 0 else "final"
         extra = {}
-        for stage, names in WAY.items():
-            told = markers.get(f"{step.folder}/{stage}", {}).get("numbers", {})
-            extra |= {name: told[name] for name in names if name in told}
-        rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker["numbers"], **extra})
+        for stage, names in DATA_NUMBERS.items():
+            earlier = markers.get(f"{step.folder}/{stage}")
+            if earlier is not None:
+                extra |= {name: earlier.numbers[name] for name in names if name in earlier.numbers}
+        rows.append({"label": label, "iteration": step.iteration, "seed": config.seed, **marker.numbers, **extra})
     return rows
 
 
 def publish_state(
-    run_dir: Path, config: TrainConfig, steps: Sequence[Step], markers: Markers, policy: ModelRef
+    run: RunDirectory, config: TrainConfig, steps: Sequence[Step], markers: Markers, policy: ModelRef
 ) -> LoopState:
     """Rewrite the public files and return the state they hold."""
     pending = next((step.path for step in steps if step.path not in markers), None)
     state = LoopState(pending, policy, tuple(result_rows(config, steps, markers)))
-    write_json(run_dir / "results.json", list(state.results))
-    write_lines(run_dir / "metrics.jsonl", (_metrics(markers[step.path]) for step in steps if step.path in markers))
+    write_json(run.results, list(state.results))
+    write_lines(run.metrics, (_metrics(markers[step.path]) for step in steps if step.path in markers))
     done = {"next_step": state.next_step, "policy": asdict(policy), "done": len(markers), "steps": len(steps)}
-    write_json(run_dir / "state.json", done)
+    write_json(run.state, done)
     return state
 
 
-def _metrics(marker: Mapping[str, Any]) -> dict[str, Any]:
-    head = {name: marker[name] for name in ("time", "iteration", "stage", "seconds")}
-    return {**marker["numbers"], **head}
+def _metrics(marker: Marker) -> dict[str, Any]:
+    head = {name: getattr(marker, name) for name in ("time", "iteration", "stage", "seconds")}
+    return {**marker.numbers, **head}

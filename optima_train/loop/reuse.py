@@ -15,10 +15,11 @@ from typing import Any
 from ..config.loading import ConfigError, flatten, load
 from ..config.settings import TrainConfig
 from ..methods import plan
-from ..run.files import publish, read_json, write_json
-from ..run.markers import MARKER, committed
+from ..run.files import publish, read_json
+from ..run.layout import RunDirectory, StageDirectory
+from ..run.markers import committed
+from ..run.records import Marker, write_marker
 from ..run.stage import StageError, Step
-from .runner import RESOLVED
 
 ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")
 UNTRAINED = (*ALWAYS, "evaluate", "reward.readability_cap", "reward.condition")
@@ -26,33 +27,33 @@ SUPERVISED = (*ALWAYS, "evaluate", "reward", "generate", "select", "train")
 STAGES = ("generate", "rank", "select", "rows", "train", "evaluate")
 
 
-def adopt(steps: Sequence[Step], config: TrainConfig, directory: Path, donor: Path) -> list[str]:
-    """Copy what ``donor`` has of the first steps of a run into ``directory``; returns the paths of the steps copied.
+def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, source: Path) -> list[str]:
+    """Copy what ``source`` has of the first steps of a run into ``directory``; returns the paths of the steps copied.
 
-    A donor that is no run, or that another version of the libraries made, gives nothing. Each step appears whole or
+    A source that is no run, or that another version of the libraries made, gives nothing. Each step appears whole or
     not at all, so a kill in between costs nothing but time.
     """
     try:
-        theirs = load(donor / RESOLVED)
-        same_machine = read_json(donor / "env.json") == read_json(directory / "env.json")
+        theirs = load(RunDirectory(source).resolved)
+        same_machine = read_json(RunDirectory(source).environment) == read_json(RunDirectory(directory).environment)
     except (OSError, ValueError):  # ConfigError is a ValueError
         return []
     copied = []
-    for step in _alike(steps, config, theirs) if same_machine else ():
+    for step in _shared_steps(steps, config, theirs) if same_machine else ():
         if committed(step, directory) is not None:
             continue
         try:
-            marker = committed(step, donor)
-        except StageError:  # files missing or changed: the donor is not to be trusted from here on
+            marker = committed(step, source)
+        except StageError:  # files missing or changed: the source is not to be trusted from here on
             break
         if marker is None:
             break
-        _copy(donor / step.path, directory / step.path, {**marker, "copied_from": str(donor)})
+        _copy(source / step.path, directory / step.path, marker.model_copy(update={"copied_from": str(source)}))
         copied.append(step.path)
     return copied
 
 
-def _alike(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig) -> Iterator[Step]:
+def _shared_steps(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig) -> Iterator[Step]:
     """The leading steps that both runs do in the same way; all of them where the settings are equal."""
     if ours == theirs:
         yield from steps
@@ -75,9 +76,9 @@ def _read(config: TrainConfig, keys: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in flatten(config).items() if f"{key}.".startswith(tuple(f"{k}." for k in keys))}
 
 
-def _copy(source: Path, target: Path, marker: dict[str, Any]) -> None:
+def _copy(source: Path, target: Path, marker: Marker) -> None:
     temporary = target.with_name(f".{target.name}.copy")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary)
-    write_json(temporary / MARKER, marker)
+    write_marker(StageDirectory(temporary).marker, marker)
     publish(temporary, target)

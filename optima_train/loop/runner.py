@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..config.loading import load
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.engines import Engines, ModelRef
+from ..run.layout import RunDirectory
 from ..run.markers import committed, execute
 from ..run.plugins import import_plugins
 from ..run.progress import Progress
+from ..run.records import Marker
 from ..run.stage import StageContext, Step
-
-RESOLVED = "config.resolved.yaml"
 
 
 def open_run(run_dir: Path) -> TrainConfig:
     """The config a run directory was made with, its plugins imported. Raises ConfigError."""
-    config = load(run_dir / RESOLVED)
+    config = load(RunDirectory(run_dir).resolved)
     import_plugins(config.plugins)
     return config
 
@@ -31,12 +30,13 @@ def initial_model(config: TrainConfig) -> ModelRef:
     return ModelRef(config.model)
 
 
-def model_before(steps: list[Step], markers: Mapping[str, dict[str, Any]], index: int, initial: ModelRef) -> ModelRef:
+def model_before(steps: list[Step], markers: Mapping[str, Marker], index: int, initial: ModelRef) -> ModelRef:
     """The model the team plays with when step ``index`` begins: the last one committed, else the initial one."""
     for step in reversed(steps[:index]):
-        made = markers.get(step.path, {}).get("model")
-        if made is not None:
-            return replace(initial, **{part: _inside(step, made[part], initial) for part in ("model", "adapter")})
+        marker = markers.get(step.path)
+        if marker is not None and marker.model is not None:
+            made = {part: _inside(step, name, initial) for part, name in marker.model}
+            return replace(initial, **made)
     return initial
 
 
@@ -62,14 +62,14 @@ class Runner:
         self._steps = plan(config)
         self._engines = Engines(config)
 
-    def execute(self, path: str) -> dict[str, Any]:
+    def execute(self, path: str) -> Marker:
         """Run and commit the step of that path; returns its marker."""
         index = next(i for i, step in enumerate(self._steps) if step.path == path)
         step = self._steps[index]
         markers = {s.path: marker for s in self._steps[:index] if (marker := committed(s, self._run_dir))}
         initial = initial_model(self._config)
         policy = located(model_before(self._steps, markers, index, initial), self._run_dir)
-        if step.stage.room == "training":
+        if step.stage.kind == "training":
             self._engines.keep_only()
         ctx = StageContext(self._config, self._run_dir, step, policy, initial, self._engines, self._report)
         return execute(step, ctx)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.settings import TrainConfig
+from ..run.layout import RunDirectory
 
 logger = logging.getLogger(__name__)
 Log = Callable[[Mapping[str, float], int], None]
@@ -49,7 +50,7 @@ class Tracker:
 def _tensorboard(config: TrainConfig, directory: Path) -> tuple[Log, Callable[[], None]]:
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(directory / "tensorboard"))
+    writer = SummaryWriter(str(RunDirectory(directory).tensorboard))
 
     def log(numbers: Mapping[str, float], step: int) -> None:
         for name, value in numbers.items():

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..run.child import LOG, Channel, supervise
+from ..run.child import Channel, supervise
+from ..run.layout import RunDirectory
 from ..run.progress import Progress
+from ..run.records import Marker, decode
 from ..run.stage import Step
 
-LOCK = ".worker.lock"
 ORPHAN_GRACE_S = 60.0
 
 
@@ -20,7 +21,7 @@ def launch(
     run_dir: Path,
     steps: Sequence[Step],
     report: Callable[[Progress], None],
-    commit: Callable[[str, dict[str, Any]], None],
+    commit: Callable[[str, Marker], None],
 ) -> None:
     """Run ``steps`` in one child; ``commit(path, marker)`` is called as each is committed.
 
@@ -32,12 +33,12 @@ def launch(
         if event["event"] == "progress":
             report(Progress(**event["progress"]))
         elif event["event"] == "commit":
-            commit(event["path"], event["marker"])
+            commit(event["path"], decode(Marker, event["marker"], event["path"]))
 
     supervise(
         ", ".join(paths),
         [sys.executable, "-m", "optima_train.loop.worker", str(run_dir), *paths],
-        run_dir / LOG,
+        RunDirectory(run_dir).log,
         handle,
     )
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     run_dir, wanted = Path(arguments[0]), arguments[1:]
     try:
         # an orphan of a killed run may need a moment to notice; it must not write beside us
-        with FileLock(run_dir / LOCK, timeout=ORPHAN_GRACE_S):
+        with FileLock(RunDirectory(run_dir).worker_lock, timeout=ORPHAN_GRACE_S):
             _execute(run_dir, wanted, channel)
     except Exception as err:
         channel.fail(", ".join(wanted), err)
@@ -65,8 +66,7 @@ def _execute(run_dir: Path, wanted: Sequence[str], channel: Channel) -> None:
     runner = Runner(config, run_dir, lambda event: channel.send("progress", progress=event.to_json()))
     try:
         for path in wanted:
-            marker: Mapping[str, Any] = runner.execute(path)
-            channel.send("commit", path=path, marker=marker)
+            channel.send("commit", path=path, marker=runner.execute(path).model_dump())
     finally:
         runner.close()
 

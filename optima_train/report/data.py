@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_json, read_lines
-from ..run.markers import MARKER
+from ..run.files import read_json
+from ..run.layout import UNTRAINED, RunDirectory, StageDirectory
+from ..run.records import R, RankedRow, SelectedRow, read_marker, read_records
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode
@@ -41,21 +42,22 @@ def collect(directory: Path, *, most: int = MOST_DIALOGUES) -> dict[str, Any]:
 
     Raises FileNotFoundError when ``directory`` is no run directory, ValueError for a damaged file in it.
     """
-    config = directory / "config.resolved.yaml"
-    if not config.is_file():
-        raise FileNotFoundError(f"{directory} is no run directory (it has no {config.name})")
+    run = RunDirectory(directory)
+    if not run.exists():
+        raise FileNotFoundError(f"{directory} is no run directory (it has no {run.resolved.name})")
     rows = results(directory)
     columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
     page = _Page()
-    logs = sorted(directory.glob("*/*/episodes.jsonl"), key=lambda log: (log.parent.name != "evaluate", _order(log)))
     total = 0
-    for log in logs:
-        total += page.add(log, most)
-    versions = directory / "env.json"
+    for iteration, stage in sorted(run.stages(), key=lambda found: (found[1].path.name != "evaluate", found[0])):
+        if stage.episodes.is_file():
+            total += page.add(run, iteration, stage, most)
+    versions = run.environment
     return {
         "name": directory.resolve().name,
         "subtitle": page.env or "no dialogues yet",
-        "settings": config.read_text(encoding="utf-8") + (versions.read_text("utf-8") if versions.is_file() else ""),
+        "settings": run.resolved.read_text(encoding="utf-8")
+        + (versions.read_text("utf-8") if versions.is_file() else ""),
         "columns": columns,
         "results": rows,
         "terms": terms(directory),
@@ -66,7 +68,7 @@ def collect(directory: Path, *, most: int = MOST_DIALOGUES) -> dict[str, Any]:
 
 def results(directory: Path) -> list[dict[str, Any]]:
     """The rows of ``results.json``; none before the first evaluation is done."""
-    path = directory / "results.json"
+    path = RunDirectory(directory).results
     return read_json(path) if path.is_file() else []
 
 
@@ -76,21 +78,22 @@ def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
     Of an iteration on trees the total alone is known without reading them.
     """
     means: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted(directory.glob("it*/rank/rewards.jsonl")):
+    run = RunDirectory(directory)
+    for iteration, stage in run.stages("rank"):
         sums: dict[str, float] = {}
         count = 0
-        for row in read_lines(path):
-            if row["reward"] is None:
+        for row in _rows(stage.rewards, RankedRow):
+            if row.reward is None:
                 continue
             count += 1
-            for name, value in {**row["terms"], "total": row["reward"]}.items():
+            for name, value in {**row.terms, "total": row.reward}.items():
                 sums[name] = sums.get(name, 0.0) + value
         for name, value in sums.items():
-            means.setdefault(name, []).append((_iteration(path.parent.parent.name), round(value / count, 5)))
-    for path in sorted(directory.glob(f"it*/grow/{MARKER}")):
-        reward = read_json(path)["numbers"].get("reward")
+            means.setdefault(name, []).append((iteration, round(value / count, 5)))
+    for iteration, stage in run.stages("grow"):
+        reward = read_marker(stage.marker).numbers.get("reward") if stage.marker.is_file() else None
         if reward is not None:
-            means.setdefault("total", []).append((_iteration(path.parent.parent.name), round(reward, 5)))
+            means.setdefault("total", []).append((iteration, round(reward, 5)))
     return {name: sorted(points) for name, points in means.items()}
 
 
@@ -108,30 +111,27 @@ class _Page:
         instances = [entry for _, entry in self.instances.values()]
         return {"agents": self.agents, "origins": self.origins, "instances": instances, "episodes": self.episodes}
 
-    def add(self, log: Path, most: int) -> int:
-        """Take the dialogues of one log; returns how many it holds, shown or not."""
+    def add(self, run: RunDirectory, iteration: int, stage: StageDirectory, most: int) -> int:
+        """Take the dialogues of one stage; returns how many it holds, shown or not."""
         from optima_agents import EpisodeLog
 
-        folder = log.parent.parent
-        iteration = _iteration(folder.name)
-        self.origins.append(["untrained" if iteration < 0 else f"iteration {iteration}", log.parent.name])
-        kept = _keys(folder / "select" / "selected.jsonl") if log.parent.name == "generate" else None
-        ranked = _ranks(folder / "rank" / "rewards.jsonl") if log.parent.name == "generate" else {}
+        name = stage.path.name
+        self.origins.append([UNTRAINED if iteration < 0 else f"iteration {iteration}", name])
+        kept = _keys(run.of_iteration(iteration, "select").selected) if name == "generate" else None
+        ranked = _ranks(run.of_iteration(iteration, "rank").rewards) if name == "generate" else {}
         count = 0
-        for episode in EpisodeLog.iterate(log):
+        for episode in EpisodeLog.iterate(stage.episodes):
             count += 1
             if len(self.episodes) < most:
                 key = (episode.key.instance, episode.key.sample, episode.key.seed)
-                self.episodes.append(
-                    self._row(episode, ranked.get(key, {}), None if kept is None else int(key in kept))
-                )
+                self.episodes.append(self._row(episode, ranked.get(key), None if kept is None else int(key in kept)))
         return count
 
-    def _row(self, episode: Episode, rank: Mapping[str, Any], kept: int | None) -> list[Any]:
+    def _row(self, episode: Episode, rank: RankedRow | None, kept: int | None) -> list[Any]:
         self.env = episode.env
         error = episode.error and f"{episode.error.kind}: {episode.error.message}"
-        told = {name: round(value, 4) for name, value in (rank.get("terms") or episode.terms).items()}
-        reward = episode.reward if rank.get("reward") is None else rank["reward"]
+        terms = {name: round(value, 4) for name, value in ((rank and rank.terms) or episode.terms).items()}
+        reward = episode.reward if rank is None or rank.reward is None else rank.reward
         return [
             self._instance(episode),
             len(self.origins) - 1,
@@ -139,7 +139,7 @@ class _Page:
             round(episode.score, 4),
             int(episode.correct),
             round(reward, 4),
-            told,
+            terms,
             episode.outcome.stop,
             episode.outcome.answer,
             [[self._agent(turn.agent), turn.text, turn.tokens, turn.finish] for turn in episode.turns],
@@ -162,20 +162,13 @@ class _Page:
 
 
 def _keys(path: Path) -> set[Key] | None:
-    return {(row["instance"], row["sample"], row["seed"]) for row in _lines(path)} if path.is_file() else None
+    rows = _rows(path, SelectedRow)
+    return {(row.instance, row.sample, row.seed) for row in rows} if path.is_file() else None
 
 
-def _ranks(path: Path) -> dict[Key, Mapping[str, Any]]:
-    return {(row["instance"], row["sample"], row["seed"]): row for row in _lines(path)}
+def _ranks(path: Path) -> dict[Key, RankedRow]:
+    return {(row.instance, row.sample, row.seed): row for row in _rows(path, RankedRow)}
 
 
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    return read_lines(path) if path.is_file() else iter(())
-
-
-def _iteration(folder: str) -> int:
-    return -1 if folder == "untrained" else int(folder.removeprefix("it"))
-
-
-def _order(log: Path) -> tuple[int, str]:
-    return _iteration(log.parent.parent.name), log.parent.name
+def _rows(path: Path, kind: type[R]) -> Iterator[R]:
+    return read_records(path, kind) if path.is_file() else iter(())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..run.files import write_text
+from ..run.layout import RunDirectory
 from .data import collect
 from .one_page import PARTS, assemble, inert
 
@@ -18,7 +19,7 @@ def write_report(directory: Path) -> Path:
 
     Raises FileNotFoundError when ``directory`` is no run directory, ValueError for a damaged file in it.
     """
-    path = directory / "report.html"
+    path = RunDirectory(directory).report
     write_text(path, render(collect(directory)))
     return path
 

@@ -21,7 +21,6 @@ from typing import Any
 
 from .stage import StageError
 
-LOG = "run.log"
 HEARTBEAT_S = 5.0
 TAIL_LINES = 12
 

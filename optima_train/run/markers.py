@@ -7,20 +7,18 @@ all that later stages, the report and a resumed run need to know.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from .failpoints import failpoint
-from .files import fresh_directory, read_json, sync, write_json
+from .files import fresh_directory, sync
+from .layout import RunDirectory
+from .records import Marker, SavedModel, read_marker, write_marker
 from .stage import StageContext, StageError, StageResult, Step
 
-MARKER = "DONE.json"
 
-
-def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
-    """Run a step and commit it; returns the marker's content."""
-    if not step.stage.keeps or not ctx.out.exists():
+def execute(step: Step, ctx: StageContext) -> Marker:
+    """Run a step and commit it; returns its marker."""
+    if not step.stage.resumes or not ctx.out.exists():
         fresh_directory(ctx.out)
     failpoint(step.path, "start")
     started = time.monotonic()
@@ -29,34 +27,38 @@ def execute(step: Step, ctx: StageContext) -> dict[str, Any]:
     return commit(step, ctx.run_dir, result, time.monotonic() - started)
 
 
-def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> dict[str, Any]:
+def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> Marker:
     """Flush the stage's files, then write the marker that makes them count."""
-    out = run_dir / step.path
+    stage = RunDirectory(run_dir).stage(step.path)
+    out = stage.path
     files = sorted(path for path in out.rglob("*") if path.is_file())
     for path in files:
         sync(path)
-    marker = {
-        "stage": step.stage.name,
-        "iteration": step.iteration,
-        "time": time.time(),
-        "seconds": round(seconds, 3),
-        "numbers": dict(result.numbers),
-        "model": None if result.model is None else asdict(result.model),
-        "files": {str(path.relative_to(out)): path.stat().st_size for path in files},
-    }
-    write_json(out / MARKER, marker)
+    made = result.model
+    marker = Marker(
+        stage=step.stage.name,
+        iteration=step.iteration,
+        time=time.time(),
+        seconds=round(seconds, 3),
+        numbers=result.numbers,
+        model=None if made is None else SavedModel(model=made.model, adapter=made.adapter),
+        files={str(path.relative_to(out)): path.stat().st_size for path in files},
+    )
+    write_marker(stage.marker, marker)
     failpoint(step.path, "committed")
     return marker
 
 
-def committed(step: Step, run_dir: Path) -> dict[str, Any] | None:
+def committed(step: Step, run_dir: Path) -> Marker | None:
     """The marker of a finished step, else None. Raises StageError when its files are not as committed."""
-    out = run_dir / step.path
-    if not (out / MARKER).is_file():
+    stage = RunDirectory(run_dir).stage(step.path)
+    if not stage.marker.is_file():
         return None
-    marker = read_json(out / MARKER)
-    for name, size in marker["files"].items():
-        file = out / name
+    marker = read_marker(stage.marker)
+    for name, size in marker.files.items():
+        file = stage / name
         if not file.is_file() or file.stat().st_size != size:
-            raise StageError(f"{file} is missing or changed since it was committed; delete {out} to do the stage again")
+            raise StageError(
+                f"{file} is missing or changed since it was committed; delete {stage.path} to do the stage again"
+            )
     return marker

@@ -34,7 +34,7 @@ class Progress:
         return asdict(self)
 
 
-class Ticker:
+class ProgressReporter:
     """Counts units of work and reports at most every ``every`` seconds, and at the end."""
 
     def __init__(

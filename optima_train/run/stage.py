@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..config.settings import TrainConfig
 from .engines import Engines, ModelRef
+from .layout import RunDirectory, StageDirectory, iteration_folder
 from .progress import Progress
 
 if TYPE_CHECKING:
     from optima_envs import Scenario
 
-Room = Literal["inference", "training"]
+StageKind = Literal["inference", "training"]
 
 
 class StageError(RuntimeError):
@@ -33,13 +34,13 @@ class StageResult:
 class Stage(Protocol):
     """One unit of work.
 
-    ``room`` says which stages may share a process: neighbours of one room do, so that an engine is loaded once.
-    ``keeps`` is True for a stage that goes on from what an interrupted attempt left, else it starts afresh.
+    ``kind`` says which stages may share a process: neighbours of one kind do, so that an engine is loaded once.
+    ``resumes`` is True for a stage that continues what an interrupted attempt left; else it starts afresh.
     """
 
     name: str
-    room: Room
-    keeps: bool
+    kind: StageKind
+    resumes: bool
 
     def run(self, ctx: StageContext) -> StageResult:
         """Read earlier stages through ``ctx``, write into ``ctx.out``. Raises StageError."""
@@ -56,7 +57,7 @@ class Step:
     @property
     def folder(self) -> str:
         """The iteration's directory in the run directory."""
-        return "untrained" if self.iteration < 0 else f"it{self.iteration:03d}"
+        return iteration_folder(self.iteration)
 
     @property
     def path(self) -> str:
@@ -82,20 +83,30 @@ class StageContext:
     @property
     def out(self) -> Path:
         """The directory this stage writes into."""
-        return self.run_dir / self.step.path
+        return self.files.path
+
+    @property
+    def files(self) -> StageDirectory:
+        """The files of that directory by name."""
+        return self.run.stage(self.step.path)
+
+    @property
+    def run(self) -> RunDirectory:
+        """The files of the run by name."""
+        return RunDirectory(self.run_dir)
 
     @property
     def iteration(self) -> int:
         return self.step.iteration
 
-    def input(self, stage: str) -> Path:
+    def input(self, stage: str) -> StageDirectory:
         """The directory of an earlier stage of the same iteration."""
-        path = self.run_dir / self.step.folder / stage
-        if not path.is_dir():
+        found = self.run.of_iteration(self.iteration, stage)
+        if not found.path.is_dir():
             raise StageError(
                 f"{self.step.path} needs the output of stage {stage!r}, which this method does not run first"
             )
-        return path
+        return found
 
     def scenario(self, part: Literal["train", "test"]) -> Scenario:
         """The environment on its ``train`` or ``test`` instances."""

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.intervals import bootstrap
-from ..run.stage import Room, StageResult, derive
+from ..run.stage import StageKind, StageResult, derive
 from .groups import GroupedLog
-from .playing import EPISODES, play
+from .playing import play
 from .readability import Readability
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ AT_ONCE = 512
 
 
 class Evaluate:
-    """Writes ``episodes.jsonl``; a failed dialogue scores 0 and is counted. Goes on from an interrupted attempt."""
+    """Writes ``episodes.jsonl``; a failed dialogue scores 0 and is counted. An interrupted attempt is resumed."""
 
     name = "evaluate"
-    room: Room = "inference"
-    keeps = True
+    kind: StageKind = "inference"
+    resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
         from optima_agents import Job, LLMPolicy, Sampling
@@ -43,7 +43,7 @@ class Evaluate:
         started = time.monotonic()
         tally = play(ctx, scenario, jobs, lambda job: policy, config)
         seconds = time.monotonic() - started
-        scores, correct, supported = judge(GroupedLog(ctx.out / EPISODES), scenario)
+        scores, correct, supported = judge(GroupedLog(ctx.files.episodes), scenario)
         numbers: dict[str, Any] = {
             "n": len(scores),
             "score": sum(scores) / len(scores),
@@ -68,7 +68,7 @@ class Evaluate:
         base = ctx.engines.backend(ctx.initial)
         term = Readability(base, scenario.rules, cap=reward.readability_cap, condition=reward.condition)
         losses: list[float] = []
-        episodes = (episode for group in GroupedLog(ctx.out / EPISODES) for episode in group.episodes)
+        episodes = (episode for group in GroupedLog(ctx.files.episodes) for episode in group.episodes)
         while chunk := list(islice(episodes, AT_ONCE)):
             losses += [loss for loss in ctx.engines.wait(losses_of(term, chunk)) if loss is not None]
         return sum(losses) / len(losses) if losses else 0.0
@@ -88,8 +88,8 @@ def judge(log: GroupedLog, scenario: Scenario) -> tuple[list[float], int, list[b
         scores.append(0.0 if episode.error else episode.score)
         correct += episode.correct and episode.error is None
         if episode.outcome.answer is not None:
-            told = scenario.supported(episode.instance, episode.turns)
-            supported += [] if told is None else [told]
+            known = scenario.supported(episode.instance, episode.turns)
+            supported += [] if known is None else [known]
     return scores, correct, supported
 
 

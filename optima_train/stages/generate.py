@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from ..run.stage import Room, StageResult, derive
+from ..run.stage import StageKind, StageResult, derive
 from .playing import play
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Generate:
-    """Writes ``episodes.jsonl``, complete with sampled token ids. An interrupted attempt is gone on from."""
+    """Writes ``episodes.jsonl``, complete with sampled token ids. An interrupted attempt is resumed."""
 
     name = "generate"
-    room: Room = "inference"
-    keeps = True
+    kind: StageKind = "inference"
+    resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
         from optima_agents import Job, LLMPolicy, Sampling
@@ -35,17 +35,17 @@ class Generate:
         pool = format_pool(None if config.formats == "all" else config.formats) if self._hinted(ctx) else {}
         indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
         jobs = [
-            Job(index, sample, seed, told(pool, draw(pool, seed, index, sample)) if pool else {})
+            Job(index, sample, seed, format_info(pool, draw_format(pool, seed, index, sample)) if pool else {})
             for index in indices
             for sample in range(config.samples)
         ]
         ctx.engines.keep_only(ctx.policy)
         backend = ctx.engines.backend(ctx.policy)
-        heat = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
-        sampling = Sampling(heat, config.top_p, config.max_tokens)
+        temperature = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
+        sampling = Sampling(temperature, config.top_p, config.max_tokens)
 
         def seat(job: Job) -> Policy:
-            return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted)
+            return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted_prompt)
 
         tally = play(ctx, scenario, jobs, seat, config)
         return StageResult(
@@ -56,7 +56,7 @@ class Generate:
                 **tally.per_dialogue(),
                 "cut_turns": tally.cut,
                 "stops": dict(tally.stops),
-                "temperature": heat,
+                "temperature": temperature,
                 "formats": len(pool),
             }
         )
@@ -78,17 +78,17 @@ def block(config: TrainConfig, iteration: int, size: int, count: int) -> list[in
     return [(start + k) % size for k in range(count)]
 
 
-def draw(pool: dict[str, str], seed: int, index: int, sample: int) -> str:
+def draw_format(pool: dict[str, str], seed: int, index: int, sample: int) -> str:
     """The format of one dialogue, the same for all its agents (paper section 2.2: uniform over the pool)."""
     return random.Random(derive(seed, "format", index, sample)).choice(sorted(pool))
 
 
-def told(pool: dict[str, str], name: str) -> dict[str, str]:
-    """What a dialogue's record says of its format; a plain prompt has none."""
+def format_info(pool: dict[str, str], name: str) -> dict[str, str]:
+    """The ``info`` of a dialogue's record about its format; empty for a plain prompt."""
     return {"format": name} if pool[name] else {}
 
 
-def hinted(view: View, hint: str | None) -> Messages:
+def hinted_prompt(view: View, hint: str | None) -> Messages:
     """The prompt with its hint; a critic gets none (the reference diversifies the solver's prompt alone)."""
     from optima_agents.prompts import messages
 

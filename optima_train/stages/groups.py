@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optima_envs.records import Episode, EpisodeKey
 
-Spot = tuple[int, int, int]  # sample, seed, byte offset of the line
+Location = tuple[int, int, int]  # sample, seed, byte offset of the line
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +27,30 @@ class GroupedLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._spots: dict[str, list[Spot]] = {}
+        self._locations: dict[str, list[Location]] = {}
         with path.open("rb") as lines:
             offset = 0
             for line in lines:
                 key = json.loads(line)["key"]
-                self._spots.setdefault(key["instance"], []).append((key["sample"], key["seed"], offset))
+                self._locations.setdefault(key["instance"], []).append((key["sample"], key["seed"], offset))
                 offset += len(line)
-        for spots in self._spots.values():
-            spots.sort()
+        for locations in self._locations.values():
+            locations.sort()
 
     def __len__(self) -> int:
-        return len(self._spots)
+        return len(self._locations)
 
     def __iter__(self) -> Iterator[Group]:
         """Groups by instance id, so that the order does not depend on which dialogue ended first."""
-        for instance in sorted(self._spots):
+        for instance in sorted(self._locations):
             yield self.group(instance)
 
     def group(self, instance: str) -> Group:
-        return Group(instance, tuple(self._load([spot[2] for spot in self._spots[instance]])))
+        return Group(instance, tuple(self._load([location[2] for location in self._locations[instance]])))
 
     def episode(self, key: EpisodeKey) -> Episode:
         """Raises KeyError for a dialogue the log does not hold."""
-        for sample, seed, offset in self._spots[key.instance]:
+        for sample, seed, offset in self._locations[key.instance]:
             if (sample, seed) == (key.sample, key.seed):
                 return next(self._load([offset]))
         raise KeyError(str(key))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..run.failpoints import failpoint
-from ..run.progress import Ticker
+from ..run.progress import ProgressReporter
 from ..run.stage import StageError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from ..config.settings import SamplingConfig
     from ..run.stage import StageContext
-
-EPISODES = "episodes.jsonl"
 
 
 @dataclass(slots=True)
@@ -47,25 +45,25 @@ def play(
     policy: Callable[[Job], Policy],
     sampling: SamplingConfig,
 ) -> Tally:
-    """Play ``jobs``, appending to ``ctx.out/episodes.jsonl``, and count what the log then holds.
+    """Play ``jobs``, appending to ``ctx.files.episodes``, and count what the log then holds.
 
     Raises StageError when every dialogue failed (then the engine or the environment is broken, not the team), or
     when the log does not hold the planned dialogues.
     """
     from optima_agents import EpisodeLog, Rollouts
 
-    path = ctx.out / EPISODES
+    path = ctx.files.episodes
     with EpisodeLog(path) as log:
         rollouts = Rollouts(
             scenario, policy, concurrency=sampling.concurrency, episode_timeout=sampling.episode_timeout, log=log
         )
-        ticker = Ticker(ctx.report, ctx.step.path, len(jobs), "dialogues", before=len(log.keys()))
+        progress = ProgressReporter(ctx.report, ctx.step.path, len(jobs), "dialogues", before=len(log.keys()))
 
         async def run() -> None:
             played = 0
             async with aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
                 async for episode in stream:
-                    ticker.count(episode.tokens)
+                    progress.count(episode.tokens)
                     failpoint(ctx.step.path, played := played + 1)
 
         ctx.engines.wait(run())

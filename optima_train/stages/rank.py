@@ -6,13 +6,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..run.files import write_lines
-from ..run.progress import Ticker
-from ..run.stage import Room, StageResult
+from ..run.progress import ProgressReporter
+from ..run.records import RankedRow, write_records
+from ..run.stage import StageKind, StageResult
 from .groups import Group, GroupedLog
-from .playing import EPISODES
 from .readability import Readability
 
 if TYPE_CHECKING:
@@ -27,32 +26,32 @@ class Rank:
     """Writes ``rewards.jsonl``: per dialogue its key, reward (null when it failed), terms, and why it failed."""
 
     name = "rank"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        log = GroupedLog(ctx.input("generate") / EPISODES)
+        log = GroupedLog(ctx.input("generate").episodes)
         reward = build_reward(ctx)
         sums: defaultdict[str, float] = defaultdict(float)
         counts = {"groups": len(log), "dialogues": 0, "failed": 0, "equal_groups": 0}
 
-        def rows() -> Iterator[dict[str, Any]]:
-            ticker = Ticker(ctx.report, ctx.step.path, len(log), "groups")
+        def rows() -> Iterator[RankedRow]:
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(log), "groups")
             groups = iter(log)
             while chunk := list(islice(groups, GROUPS_AT_ONCE)):
                 for ranked in ctx.engines.wait(rank_all(reward, chunk)):
-                    totals = {row["reward"] for row in ranked}
+                    totals = {row.reward for row in ranked}
                     counts["equal_groups"] += len(ranked) > 1 and len(totals) == 1
                     for row in ranked:
                         counts["dialogues"] += 1
-                        counts["failed"] += row["reward"] is None
-                        if row["reward"] is not None:
-                            for name, value in {**row["terms"], "reward": row["reward"]}.items():
+                        counts["failed"] += row.reward is None
+                        if row.reward is not None:
+                            for name, value in {**row.terms, "reward": row.reward}.items():
                                 sums[name] += value
                     yield from ranked
-                    ticker.count()
+                    progress.count()
 
-        write_lines(ctx.out / "rewards.jsonl", rows())
+        write_records(ctx.files.rewards, rows())
         ranked = max(1, counts["dialogues"] - counts["failed"])
         return StageResult({**counts, **{name: value / ranked for name, value in sums.items()}})
 
@@ -74,24 +73,24 @@ def build_reward(ctx: StageContext, **terms: Term) -> Reward:
     return Reward(weights, terms=own)
 
 
-async def rank_all(reward: Reward, groups: list[Group]) -> list[list[dict[str, Any]]]:
+async def rank_all(reward: Reward, groups: list[Group]) -> list[list[RankedRow]]:
     """Rows of several groups, ranked side by side so that the base model sees large batches."""
     return await asyncio.gather(*(rank_group(reward, group) for group in groups))
 
 
-async def rank_group(reward: Reward, group: Group) -> list[dict[str, Any]]:
+async def rank_group(reward: Reward, group: Group) -> list[RankedRow]:
     """One row per dialogue; a failed one, or one with a term that is no finite number, has no reward but a reason."""
     rows = []
     for episode, breakdown in zip(group.episodes, await reward(group.episodes), strict=True):
         error = breakdown.error
         rows.append(
-            {
-                "instance": group.instance,
-                "sample": episode.key.sample,
-                "seed": episode.key.seed,
-                "reward": breakdown.total if error is None else None,
-                "terms": dict(breakdown.terms),
-                "failed": None if error is None else f"{error.kind}: {error.message}",
-            }
+            RankedRow(
+                instance=group.instance,
+                sample=episode.key.sample,
+                seed=episode.key.seed,
+                reward=breakdown.total if error is None else None,
+                terms=breakdown.terms,
+                failed=None if error is None else f"{error.kind}: {error.message}",
+            )
         )
     return rows

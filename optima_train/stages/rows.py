@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..run.files import read_lines, write_lines
-from ..run.progress import Ticker
-from ..run.stage import Room, StageError, StageResult
+from ..run.progress import ProgressReporter
+from ..run.records import SelectedRow, TrainingRow, read_records, write_records
+from ..run.stage import StageError, StageKind, StageResult
 from .groups import GroupedLog
-from .playing import EPISODES
 
 if TYPE_CHECKING:
     from optima_envs.games.rules import Rules, Turns
@@ -29,8 +28,8 @@ Render = Callable[["View"], list[int]]
 
 
 @dataclass(slots=True)
-class Row:
-    """One training sequence; ``completion_mask`` is 1 on the agent's own sampled tokens, those of ``turns``."""
+class RowBuilder:
+    """A training row while turns are added to it."""
 
     instance: str
     sample: int
@@ -46,22 +45,27 @@ class Row:
         self.input_ids += new
         self.turns.append(number)
 
+    def build(self) -> TrainingRow:
+        return TrainingRow(**asdict(self))
 
-def spoken(rules: Rules, episode: Episode) -> Iterator[tuple[int, Turns, Turn]]:
+
+def turns_with_history(rules: Rules, episode: Episode) -> Iterator[tuple[int, Turns, Turn]]:
     """(number, turns the speaker had heard, turn) of every turn; simultaneous speakers heard the same ones."""
     start = 0
     while start < len(episode.turns):
         heard = episode.turns[:start]
-        here = episode.turns[start : start + len(rules.speakers(episode.instance, heard))]
-        yield from ((start + k, heard, turn) for k, turn in enumerate(here))
-        start += len(here)
+        simultaneous = episode.turns[start : start + len(rules.speakers(episode.instance, heard))]
+        yield from ((start + k, heard, turn) for k, turn in enumerate(simultaneous))
+        start += len(simultaneous)
 
 
-def rows_of(episode: Episode, rules: Rules, render: Render, limit: int | None, dropped: Counter[str]) -> list[Row]:
+def rows_of(
+    episode: Episode, rules: Rules, render: Render, limit: int | None, dropped: Counter[str]
+) -> list[TrainingRow]:
     """All rows of a dialogue. Turns that cannot be trained on are counted in ``dropped`` by reason, never cut."""
-    rows: list[Row] = []
-    current: dict[str, Row] = {}
-    for number, heard, turn in spoken(rules, episode):
+    rows: list[RowBuilder] = []
+    current: dict[str, RowBuilder] = {}
+    for number, heard, turn in turns_with_history(rules, episode):
         if not turn.ids:
             dropped[NO_IDS] += 1
             continue
@@ -73,34 +77,34 @@ def rows_of(episode: Episode, rules: Rules, render: Render, limit: int | None, d
             continue
         row = current.get(turn.agent)
         if row is None or prompt[: len(row.input_ids)] != row.input_ids:
-            row = current[turn.agent] = Row(episode.instance.id, episode.key.sample, turn.agent)
+            row = current[turn.agent] = RowBuilder(episode.instance.id, episode.key.sample, turn.agent)
             rows.append(row)
         row.extend(number, prompt, list(turn.ids))
-    return rows
+    return [row.build() for row in rows]
 
 
 class BuildRows:
     """Reads the selection and the dialogues; writes ``rows.jsonl``."""
 
     name = "rows"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         from optima_envs.records import EpisodeKey
 
         rules = ctx.scenario("train").rules
-        log = GroupedLog(ctx.input("generate") / EPISODES)
-        chosen = list(read_lines(ctx.input("select") / "selected.jsonl"))
+        log = GroupedLog(ctx.input("generate").episodes)
+        selected = list(read_records(ctx.input("select").selected, SelectedRow))
         limit = ctx.config.train.max_length
         render = _renderer(ctx)
         dropped: Counter[str] = Counter()
         counts: Counter[str] = Counter()
 
-        def build() -> Iterator[dict[str, Any]]:
-            ticker = Ticker(ctx.report, ctx.step.path, len(chosen), "dialogues")
-            for pick in chosen:
-                episode = log.episode(EpisodeKey(pick["instance"], pick["sample"], pick["seed"]))
+        def build() -> Iterator[TrainingRow]:
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(selected), "dialogues")
+            for row in selected:
+                episode = log.episode(EpisodeKey(row.instance, row.sample, row.seed))
                 rows = rows_of(episode, rules, render, limit, dropped)
                 counts["empty"] += not rows
                 counts["split"] += len(rows) > len({row.agent for row in rows})
@@ -110,16 +114,16 @@ class BuildRows:
                     counts["trained"] += sum(row.completion_mask)
                     counts["tokens"] += len(row.input_ids)
                     counts["longest"] = max(counts["longest"], len(row.input_ids))
-                    yield asdict(row)
-                ticker.count()
+                    yield row
+                progress.count()
 
-        write_lines(ctx.out / "rows.jsonl", build())
+        write_records(ctx.files.rows, build())
         if not counts["rows"]:
             why = ", ".join(f"{count} turns: {reason}" for reason, count in dropped.items())
             raise StageError(f"{ctx.step.path}: no row to train on ({why or 'the selected dialogues have no turns'})")
         return StageResult(
             {
-                "dialogues": len(chosen),
+                "dialogues": len(selected),
                 "rows": counts["rows"],
                 "turns": counts["turns"],
                 "tokens": counts["tokens"],

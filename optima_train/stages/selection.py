@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..run.files import read_lines, write_lines
-from ..run.stage import Room, StageError, StageResult
+from ..run.records import DroppedRow, RankedRow, SelectedRow, read_records, write_records
+from ..run.stage import StageError, StageKind, StageResult
 
 if TYPE_CHECKING:
     from ..config.settings import SelectConfig
@@ -21,41 +21,22 @@ FAILED, BELOW, OUTSIDE = "all dialogues failed", "below the threshold", "outside
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """A ranked dialogue: its key's parts and its reward, None when it failed."""
-
-    instance: str
-    sample: int
-    seed: int
-    reward: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """An instance left out: why, and its best reward."""
-
-    instance: str
-    reason: str
-    reward: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Selection:
     """``kept`` in falling order of reward; ``dropped`` and ``kept`` together are all instances."""
 
-    kept: tuple[Ranked, ...]
-    dropped: tuple[Dropped, ...]
+    kept: tuple[SelectedRow, ...]
+    dropped: tuple[DroppedRow, ...]
 
 
-def select(dialogues: Iterable[Ranked], config: SelectConfig) -> Selection:
+def select(dialogues: Iterable[RankedRow], config: SelectConfig) -> Selection:
     """Choose among ranked dialogues. Ties go to the earlier sample, then to the instance id: no chance is involved."""
-    best: dict[str, Ranked | None] = {}
-    for dialogue in sorted(dialogues, key=lambda d: (d.instance, d.sample, d.seed)):
-        leader = best.setdefault(dialogue.instance, None)
-        if dialogue.reward is not None and (leader is None or _reward(leader) < dialogue.reward):
-            best[dialogue.instance] = dialogue
-    dropped = [Dropped(name, FAILED, None) for name, leader in best.items() if leader is None]
-    leaders = sorted((d for d in best.values() if d is not None), key=lambda d: (-_reward(d), d.instance))
+    best: dict[str, SelectedRow | None] = {}
+    for row in sorted(dialogues, key=lambda d: (d.instance, d.sample, d.seed)):
+        leader = best.setdefault(row.instance, None)
+        if row.reward is not None and (leader is None or leader.reward < row.reward):
+            best[row.instance] = SelectedRow(instance=row.instance, sample=row.sample, seed=row.seed, reward=row.reward)
+    dropped = [_dropped(name, FAILED, None) for name, leader in best.items() if leader is None]
+    leaders = sorted((d for d in best.values() if d is not None), key=lambda d: (-d.reward, d.instance))
     steps = [_over_threshold, _top_share]
     for step in steps if config.order == "threshold-first" else reversed(steps):
         leaders, out = step(leaders, config)
@@ -63,38 +44,37 @@ def select(dialogues: Iterable[Ranked], config: SelectConfig) -> Selection:
     return Selection(tuple(leaders), tuple(dropped))
 
 
-def _over_threshold(leaders: Sequence[Ranked], config: SelectConfig) -> tuple[list[Ranked], list[Dropped]]:
-    kept = [d for d in leaders if _reward(d) >= config.threshold]
-    return kept, [Dropped(d.instance, BELOW, d.reward) for d in leaders[len(kept) :]]
+def _over_threshold(leaders: Sequence[SelectedRow], config: SelectConfig) -> tuple[list[SelectedRow], list[DroppedRow]]:
+    kept = [d for d in leaders if d.reward >= config.threshold]
+    return kept, [_dropped(d.instance, BELOW, d.reward) for d in leaders[len(kept) :]]
 
 
-def _top_share(leaders: Sequence[Ranked], config: SelectConfig) -> tuple[list[Ranked], list[Dropped]]:
+def _top_share(leaders: Sequence[SelectedRow], config: SelectConfig) -> tuple[list[SelectedRow], list[DroppedRow]]:
     # at least one stays, so that a tiny run is not emptied by rounding
     count = max(1, int(len(leaders) * config.top_share))
-    return list(leaders[:count]), [Dropped(d.instance, OUTSIDE, d.reward) for d in leaders[count:]]
+    return list(leaders[:count]), [_dropped(d.instance, OUTSIDE, d.reward) for d in leaders[count:]]
 
 
-def _reward(dialogue: Ranked) -> float:
-    return float("-inf") if dialogue.reward is None else dialogue.reward
+def _dropped(instance: str, reason: str, reward: float | None) -> DroppedRow:
+    return DroppedRow(instance=instance, reason=reason, reward=reward)
 
 
 class Select:
     """Reads ``rank/rewards.jsonl``; writes ``selected.jsonl`` and ``dropped.jsonl``."""
 
     name = "select"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        rows = read_lines(ctx.input("rank") / "rewards.jsonl")
-        ranked = [Ranked(row["instance"], row["sample"], row["seed"], row["reward"]) for row in rows]
+        ranked = list(read_records(ctx.input("rank").rewards, RankedRow))
         chosen = select(ranked, ctx.config.select)
         counts = {reason: sum(d.reason == reason for d in chosen.dropped) for reason in (FAILED, BELOW, OUTSIDE)}
         if not chosen.kept:
             raise StageError(_empty(ctx, ranked, counts))
-        write_lines(ctx.out / "selected.jsonl", (_row(d) for d in chosen.kept))
-        write_lines(ctx.out / "dropped.jsonl", (_row(d) for d in chosen.dropped))
-        rewards = [_reward(d) for d in chosen.kept]
+        write_records(ctx.files.selected, chosen.kept)
+        write_records(ctx.files.dropped, chosen.dropped)
+        rewards = [d.reward for d in chosen.kept]
         return StageResult(
             {
                 "kept": len(chosen.kept),
@@ -106,14 +86,10 @@ class Select:
         )
 
 
-def _empty(ctx: StageContext, ranked: Sequence[Ranked], counts: dict[str, int]) -> str:
-    best = max((_reward(d) for d in ranked), default=float("-inf"))
+def _empty(ctx: StageContext, ranked: Sequence[RankedRow], counts: dict[str, int]) -> str:
+    best = max((d.reward for d in ranked if d.reward is not None), default=float("-inf"))
     why = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
     return (
         f"{ctx.step.path}: nothing selected ({why or 'no dialogues'}; the best reward is {best:.3f}, "
         f"select.threshold is {ctx.config.select.threshold:g}); lower the threshold or sample more"
     )
-
-
-def _row(item: Ranked | Dropped) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in item.__slots__}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..run.engines import ModelRef
 from ..run.files import fresh_directory, publish
+from ..run.layout import StageDirectory
 from ..run.stage import StageError, derive
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: T
         model = model.merge_and_unload()
     if not adapter_only and config.precision == "bf16":
         model = model.to(torch.bfloat16)
-    name = "adapter" if adapter_only else "model"
-    temporary = fresh_directory(out / f".{name}.partial")
+    final = StageDirectory(out).adapter if adapter_only else StageDirectory(out).model
+    temporary = fresh_directory(final.with_name(f".{final.name}.partial"))
     model.save_pretrained(temporary, safe_serialization=True)
     tokenizer.save_pretrained(temporary)
-    publish(temporary, out / name)
-    return ModelRef(start.model, "adapter") if adapter_only else ModelRef("model")
+    publish(temporary, final)
+    return ModelRef(start.model, final.name) if adapter_only else ModelRef(final.name)
 
 
 def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: int) -> Any:

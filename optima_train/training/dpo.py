@@ -10,9 +10,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_json
-from ..run.markers import MARKER
-from ..run.stage import Room, StageError, StageResult
+from ..run.records import read_marker
+from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .dpo_trainer import preference_trainer, read_pairs
 from .processes import trained
@@ -33,8 +32,8 @@ class Dpo:
 
     name = "train"
     section = "dpo"
-    room: Room = "training"
-    keeps = False
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         pairs, dropped = trainable_pairs(ctx)
@@ -63,13 +62,12 @@ class Dpo:
 def trainable_pairs(ctx: StageContext) -> tuple[list[Pair], Counter[str]]:
     """The pairs that fit into ``train.max_length`` and the model's window, and counts of the others by reason."""
     limits = {"train.max_length": ctx.config.train.max_length, "the model's window": window(ctx.policy)}
-    path = ctx.input("pairs") / "pairs.jsonl"
-    return read_pairs(path, {name: limit for name, limit in limits.items() if limit is not None})
+    return read_pairs(ctx.input("pairs").pairs, {name: limit for name, limit in limits.items() if limit is not None})
 
 
 def _skip(ctx: StageContext) -> StageResult:
-    marker = ctx.input("pairs") / MARKER
-    numbers = read_json(marker)["numbers"] if marker.is_file() else {}
+    marker = ctx.input("pairs").marker
+    numbers = read_marker(marker).numbers if marker.is_file() else {}
     reason = f"no pairs: {numbers.get('reason', 'pairs.jsonl is empty')}"
     logger.warning("%s: %s; the current model stays", ctx.step.path, reason)
     return StageResult({"pairs": 0, "skipped": reason})

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_lines
+from ..run.records import PreferenceRow, read_records
 from .trainer_args import trainer_arguments, watcher
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Count
     """
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
-    for row in read_lines(path):
-        pair: Pair = {column: list(row[column] or ()) for column in COLUMNS}
+    for row in read_records(path, PreferenceRow):
+        pair: Pair = {column: list(getattr(row, column) or ()) for column in COLUMNS}
         length = len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"]))
         exceeded = next((name for name, limit in limits.items() if length > limit), None)
         if not all(pair.values()):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
-from ..run.child import LOG, Channel, supervise
+from ..run.child import Channel, supervise
 from ..run.engines import ModelRef
 from ..run.files import read_json, write_json
 from ..run.progress import Progress, silent
@@ -86,7 +86,7 @@ def trained(ctx: StageContext, stage: Trains) -> StageResult:
     if config.processes == 1 and config.accelerate is None:
         return stage.train(ctx)
     check_processes(ctx.config, stage.section)
-    job = ctx.out / "job.json"
+    job = ctx.files.job
     write_json(job, _job(ctx, stage))
     results: list[StageResult] = []
 
@@ -98,10 +98,10 @@ def trained(ctx: StageContext, stage: Trains) -> StageResult:
             results.append(StageResult(event["numbers"], model))
 
     cpu = {"ACCELERATE_USE_CPU": "true"} if ctx.config.device == "cpu" else {}
-    supervise(ctx.step.path, _command(ctx, job), ctx.run_dir / LOG, handle, cpu)
+    supervise(ctx.step.path, _command(ctx, job), ctx.run.log, handle, cpu)
     job.unlink()
     if not results:
-        raise StageError(f"{ctx.step.path}: the training processes ended without a result; see {ctx.run_dir / LOG}")
+        raise StageError(f"{ctx.step.path}: the training processes ended without a result; see {ctx.run.log}")
     return results[0]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_lines
-from ..run.stage import Room, StageError, StageResult
+from ..run.records import TrainingRow, read_records
+from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .processes import trained
 from .trainer_args import loss_numbers, tidy, trainer_arguments, watcher
@@ -24,8 +24,8 @@ class Sft:
 
     name = "train"
     section = "train"
-    room: Room = "training"
-    keeps = False
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         return trained(ctx, self)
@@ -34,7 +34,7 @@ class Sft:
         """Train on every row and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
         start = ctx.initial if config.start == "initial" else ctx.policy
-        rows = training_rows(ctx.input("rows") / "rows.jsonl")
+        rows = training_rows(ctx.input("rows").rows)
         longest, most = max(len(row["input_ids"]) for row in rows), window(start)
         if most is not None and longest > most:
             raise StageError(
@@ -49,8 +49,11 @@ class Sft:
 
 def training_rows(path: Path) -> list[dict[str, list[int]]]:
     """The columns TRL wants. Raises StageError when no row has a token to learn from."""
-    rows = [{key: row[key] for key in ("input_ids", "completion_mask")} for row in read_lines(path)]
-    rows = [row for row in rows if any(row["completion_mask"])]
+    rows = [
+        {"input_ids": list(row.input_ids), "completion_mask": list(row.completion_mask)}
+        for row in read_records(path, TrainingRow)
+        if any(row.completion_mask)
+    ]
     if not rows:
         raise StageError(f"{path}: every row is masked entirely, so there is nothing to learn")
     return rows

@@ -9,15 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..run.failpoints import failpoint
-from ..run.progress import Ticker
+from ..run.progress import ProgressReporter
 from ..run.stage import StageError
 
 if TYPE_CHECKING:
     from ..config.settings import DpoConfig, TrainStageConfig
     from ..run.stage import StageContext
-
-
-SCRATCH = "trainer"
 
 
 def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig, rows: int) -> dict[str, Any]:
@@ -35,7 +32,7 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
         prepare_cpu()
     section = "train" if schedule is config else "dpo"
     return {
-        "output_dir": str(ctx.out / SCRATCH),
+        "output_dir": str(ctx.files.scratch),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "per_device_train_batch_size": schedule.micro_batch,
@@ -69,7 +66,7 @@ def warmup(share: float, steps: float) -> float:
 def tidy(ctx: StageContext) -> None:
     """Remove the empty folder that a trainer insists on. Nothing is ever saved there."""
     if main_process():
-        (ctx.out / SCRATCH).rmdir()
+        ctx.files.scratch.rmdir()
 
 
 def processes() -> int:
@@ -99,12 +96,14 @@ def watcher(ctx: StageContext, section: str) -> Any:
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
-        ticker: Ticker | None = None
+        progress: ProgressReporter | None = None
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if self.ticker is None:
-                self.ticker = Ticker(ctx.report, ctx.step.path, state.max_steps, "steps", before=state.global_step - 1)
-            self.ticker.count()
+            if self.progress is None:
+                self.progress = ProgressReporter(
+                    ctx.report, ctx.step.path, state.max_steps, "steps", before=state.global_step - 1
+                )
+            self.progress.count()
             failpoint(ctx.step.path, state.global_step)
 
         def on_log(

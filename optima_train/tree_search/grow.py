@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..run.failpoints import failpoint
-from ..run.progress import Ticker
-from ..run.stage import Room, StageError, StageResult
+from ..run.progress import ProgressReporter
+from ..run.stage import StageError, StageKind, StageResult
 from ..stages.generate import block
-from ..stages.playing import EPISODES, play
+from ..stages.playing import play
 from ..stages.rank import build_reward
-from .growth import Grower, Round, together
-from .log import TREES, TreeLog, Trees
+from .log import TreeLog, Trees
+from .search import Round, TreeSearch, together
 from .tally import count
 from .tree import Tree
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 
 class Grow:
-    """Writes ``trees.jsonl``, complete with sampled token ids. An interrupted attempt is gone on from.
+    """Writes ``trees.jsonl``, complete with sampled token ids. An interrupted attempt is resumed.
 
     Raises StageError for an environment whose agents speak at once, and when every dialogue failed.
     """
 
     name = "grow"
-    room: Room = "inference"
-    keeps = True
+    kind: StageKind = "inference"
+    resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
         from optima_agents import LLMPolicy, Sampling
 
         config, scenario = ctx.config.tree, ctx.scenario("train")
         indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
-        one_at_a_time(scenario, indices[0])
+        require_single_speaker(scenario, indices[0])
         ctx.engines.keep_only(ctx.policy, ctx.initial)
         sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
         policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
@@ -53,7 +53,7 @@ class Grow:
         if ctx.config.reward.normaliser == "percentile" and ctx.config.reward.weights.get("tokens"):
             normaliser = probe(ctx, scenario, indices, policy)
         grow_all(ctx, scenario, indices, policy, normaliser)
-        tally = count(ctx.out / TREES)
+        tally = count(ctx.files.trees)
         if not tally.sound:
             raise StageError(
                 f"{ctx.step.path}: all {tally.dialogues} dialogues failed; the last one with {tally.error}"
@@ -61,7 +61,7 @@ class Grow:
         return StageResult({**tally.numbers(), "temperature": config.temperature, "normaliser": normaliser})
 
 
-def one_at_a_time(scenario: Scenario, index: int) -> None:
+def require_single_speaker(scenario: Scenario, index: int) -> None:
     """Raises StageError when agents speak at once: siblings must be answers of one agent to one history."""
     try:
         speakers = scenario.rules.speakers(scenario.task[index], ())
@@ -79,38 +79,40 @@ def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: 
     from optima_agents.policy import seats
 
     config = ctx.config.tree
-    terms = {} if normaliser is None else {"tokens": over(normaliser)}
+    terms = {} if normaliser is None else {"tokens": tokens_over(normaliser)}
     reward = build_reward(ctx, **terms)
     rounds = 0
-    with TreeLog(ctx.out / TREES) as log:
+    with TreeLog(ctx.files.trees) as log:
         grown = Trees(log.path)
         waiting = [k for k in range(len(indices)) if grown.rounds(k) < config.rounds]
-        ticker = Ticker(ctx.report, ctx.step.path, len(indices), "trees", before=len(indices) - len(waiting))
+        progress = ProgressReporter(
+            ctx.report, ctx.step.path, len(indices), "trees", before=len(indices) - len(waiting)
+        )
 
         async def run() -> None:
-            grower = Grower(scenario, seats(policy, scenario.rules.agents), reward, config, ctx.seed("grow"))
-            places = iter(waiting)
+            search = TreeSearch(scenario, seats(policy, scenario.rules.agents), reward, config, ctx.seed("grow"))
+            numbers = iter(waiting)
 
-            async def gardener() -> None:
-                for place in places:
-                    tree = grown.tree(place, config.values) if grown.rounds(place) else Tree()
+            async def worker() -> None:
+                for number in numbers:
+                    tree = grown.tree(number, config.values) if grown.rounds(number) else Tree()
 
-                    def done(made: Round, place: int = place, tree: Tree = tree) -> None:
+                    def done(made: Round, number: int = number, tree: Tree = tree) -> None:
                         nonlocal rounds
-                        log.add(place, tree, made)
+                        log.add(number, tree, made)
                         rounds += 1
-                        ticker.count(made.sampled_tokens, units=0)
+                        progress.count(made.sampled_tokens, units=0)
                         failpoint(ctx.step.path, rounds)
 
-                    await grower.grow(tree, indices[place], done)
-                    ticker.count(0)
+                    await search.grow(tree, indices[number], done)
+                    progress.count(0)
 
-            await together(gardener() for _ in range(min(config.concurrency, len(waiting))))
+            await together(worker() for _ in range(min(config.concurrency, len(waiting))))
 
         ctx.engines.wait(run())
 
 
-def over(quantile: int) -> Term:
+def tokens_over(quantile: int) -> Term:
     """The term ``tokens`` with the normaliser Q."""
     from optima_envs.rewards import lift
 
@@ -134,5 +136,5 @@ def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], policy:
     seed, config = ctx.seed("probe"), ctx.config.reward
     jobs = [Job(indices[k % len(indices)], k // len(indices), seed) for k in range(config.probe)]
     play(ctx, scenario, jobs, lambda job: policy, ctx.config.tree)
-    sound = [e.tokens for e in EpisodeLog.iterate(ctx.out / EPISODES) if e.error is None]
+    sound = [e.tokens for e in EpisodeLog.iterate(ctx.files.episodes) if e.error is None]
     return quantile(sound, config.percentile)

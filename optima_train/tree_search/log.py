@@ -2,7 +2,7 @@
 
 A line: ``tree`` (its place in the iteration's block), ``instance``, ``round``, ``expanded`` (the node the round began
 at), ``nodes`` made by the round, its ``dialogues`` (leaf and error), ``rewards`` of all leaves so far (total and terms
-before weighting, by leaf; they replace those of the line before), and the counts of ``growth.Round``. Every number
+before weighting, by leaf; they replace those of the line before), and the counts of ``search.Round``. Every number
 but ``cached_tokens`` depends on the seed alone.
 
 A node: ``id``, ``parent``, ``turn`` (agent, text, tokens, finish, ids, logprobs to six decimals, and ``prompt``, null
@@ -25,10 +25,9 @@ from optima_envs.codec import read
 from optima_envs.records import ErrorInfo, Outcome, Turn
 from optima_envs.rewards import Breakdown
 
-from .growth import Round
+from .search import Round
 from .tree import ROOT, Ending, Node, Played, Tree, Values
 
-TREES = "trees.jsonl"
 COUNTS = ("sampled_tokens", "merged_turns", "merged_tokens", "prompt_tokens", "cached_tokens")
 Row = Mapping[str, Any]
 
@@ -57,7 +56,7 @@ class Trees:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._spots: dict[int, list[tuple[int, int]]] = {}  # line number and byte offset, by tree
+        self._locations: dict[int, list[tuple[int, int]]] = {}  # line number and byte offset, by tree
         self._instances: dict[int, str] = {}
         if not path.exists():
             return
@@ -66,17 +65,17 @@ class Trees:
             for number, line in enumerate(lines, 1):
                 if line.endswith(b"\n"):
                     row = self._row(number, line)
-                    self._spots.setdefault(row["tree"], []).append((number, offset))
+                    self._locations.setdefault(row["tree"], []).append((number, offset))
                     self._instances[row["tree"]] = row["instance"]
                 offset += len(line)
 
     def numbers(self) -> list[int]:
         """The trees there are, in rising order."""
-        return sorted(self._spots)
+        return sorted(self._locations)
 
     def rounds(self, number: int) -> int:
         """How many rounds of a tree are there; 0 for an unknown one."""
-        return len(self._spots.get(number, ()))
+        return len(self._locations.get(number, ()))
 
     def instance(self, number: int) -> str:
         """The instance of a tree; KeyError for an unknown one."""
@@ -85,7 +84,7 @@ class Trees:
     def rows(self, number: int) -> Iterator[dict[str, Any]]:
         """A tree's lines as they stand. Raises ValueError naming file and line."""
         with self._path.open("rb") as lines:
-            for place, (line, offset) in enumerate(self._spots.get(number, ())):
+            for place, (line, offset) in enumerate(self._locations.get(number, ())):
                 lines.seek(offset)
                 row = self._row(line, lines.readline())
                 if row.get("round") != place:
@@ -102,7 +101,7 @@ class Trees:
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as err:
                 where = f"{self._path}, tree {number}, round {row['round']}"
                 raise ValueError(f"{where}: no tree record: {type(err).__name__}: {err}") from None
-        tree.weigh(rewards, values)
+        tree.backpropagate(rewards, values)
         return tree
 
     def _row(self, number: int, line: bytes) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import write_lines
-from ..run.progress import Ticker
-from ..run.stage import Room, StageResult
-from .log import TREES, Trees
+from ..run.progress import ProgressReporter
+from ..run.records import PreferenceRow, write_records
+from ..run.stage import StageKind, StageResult
+from .log import Trees
+from .tree import ROOT
 
 if TYPE_CHECKING:
     from ..config.settings import PairsConfig
@@ -96,50 +97,50 @@ class Pairs:
     """Reads ``grow/trees.jsonl``; writes ``pairs.jsonl``. No pairs at all are a valid, empty result with a reason."""
 
     name = "pairs"
-    room: Room = "inference"
-    keeps = False
+    kind: StageKind = "inference"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        trees = Trees(ctx.input("grow") / TREES)
+        trees = Trees(ctx.input("grow").trees)
         numbers = trees.numbers()
         dropped: Counter[str] = Counter()
         made: list[tuple[str, float, float, int, int]] = []
         empty = 0
 
-        def rows() -> Iterator[dict[str, Any]]:
+        def rows() -> Iterator[PreferenceRow]:
             nonlocal empty
-            ticker = Ticker(ctx.report, ctx.step.path, len(numbers), "trees")
+            progress = ProgressReporter(ctx.report, ctx.step.path, len(numbers), "trees")
             for number in numbers:
                 tree = trees.tree(number, ctx.config.tree.values)
                 pairs = pairs_of(tree, ctx.config.pairs, dropped)
                 empty += not pairs
                 for pair in pairs:
                     row = _row(number, trees.instance(number), pair)
-                    sizes = len(row["chosen_ids"]), len(row["rejected_ids"])
-                    made.append((row["agent"], pair.chosen.worth, pair.rejected.worth, *sizes))
+                    sizes = len(row.chosen_ids or ()), len(row.rejected_ids or ())
+                    made.append((row.agent, pair.chosen.worth, pair.rejected.worth, *sizes))
                     yield row
-                ticker.count()
+                progress.count()
 
-        write_lines(ctx.out / "pairs.jsonl", rows())
+        write_records(ctx.files.pairs, rows())
         return StageResult(_numbers(len(numbers), empty, made, dropped))
 
 
-def _row(number: int, instance: str, pair: Pair) -> dict[str, Any]:
+def _row(number: int, instance: str, pair: Pair) -> PreferenceRow:
     chosen, rejected = pair.chosen.turn, pair.rejected.turn
-    return {
-        "instance": instance,
-        "tree": number,
-        "node": pair.chosen.parent,
-        "agent": chosen.agent,
-        "depth": pair.depth,
-        "prompt_ids": chosen.prompt_ids,
-        "chosen_ids": chosen.ids,
-        "rejected_ids": rejected.ids,
-        "chosen": chosen.text,
-        "rejected": rejected.text,
-        "chosen_value": pair.chosen.worth,
-        "rejected_value": pair.rejected.worth,
-    }
+    return PreferenceRow(
+        instance=instance,
+        tree=number,
+        node=pair.chosen.parent or ROOT,
+        agent=chosen.agent,
+        depth=pair.depth,
+        prompt_ids=chosen.prompt_ids,
+        chosen_ids=chosen.ids,
+        rejected_ids=rejected.ids,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_value=pair.chosen.worth,
+        rejected_value=pair.rejected.worth,
+    )
 
 
 def _numbers(

@@ -79,11 +79,11 @@ class Tree:
 
     def path(self, id: int) -> list[Node]:  # noqa: A002 - a node's own name for it
         """The nodes from below the root down to ``id``."""
-        walk = []
+        nodes = []
         while (parent := self.nodes[id].parent) is not None:
-            walk.append(self.nodes[id])
+            nodes.append(self.nodes[id])
             id = parent  # noqa: A001
-        return walk[::-1]
+        return nodes[::-1]
 
     def turns(self, id: int) -> tuple[Turn, ...]:  # noqa: A002
         """The dialogue down to ``id``."""
@@ -100,7 +100,7 @@ class Tree:
         self.nodes[parent].children.append(node.id)
         return node
 
-    def place(self, parent: int, turn: Turn, distance: float) -> tuple[Node, bool]:
+    def add_or_merge(self, parent: int, turn: Turn, distance: float) -> tuple[Node, bool]:
         """The node ``turn`` belongs to, and whether it was merged: into the sibling nearest to it by edit distance
         over the longer length, if nearer than ``distance``."""
         gaps = [(gap(turn.text, self.nodes[child].turn.text, distance), child) for child in self.nodes[parent].children]
@@ -119,7 +119,7 @@ class Tree:
             and all(gap(node.turn.text, text, distance) >= distance for text in before)
         ]
 
-    def choose(self, rng: Random, *, top: int, distance: float) -> int:
+    def select(self, rng: Random, *, top: int, distance: float) -> int:
         """The node to expand: a draw by softmax over the values of the ``top`` best candidates; without candidates,
         as at the start, the root."""
         best = sorted(self.candidates(distance), key=lambda node: (-node.worth, node.id))[:top]
@@ -127,8 +127,8 @@ class Tree:
             return ROOT
         return rng.choices(best, [math.exp(node.worth - best[0].worth) for node in best])[0].id
 
-    def weigh(self, rewards: Mapping[int, Breakdown], values: Values) -> None:
-        """Back-propagate the leaves' rewards: a node is worth the mean of its children (paper), or of all dialogues
+    def backpropagate(self, rewards: Mapping[int, Breakdown], values: Values) -> None:
+        """Back-propagate the leaves' rewards: a node's value is the mean of its children (paper), or of all dialogues
         through it (reference code). A leaf without a finite reward leaves no trace."""
         self.rewards = dict(rewards)
         known = {leaf: row.total for leaf, row in rewards.items() if row.error is None}

@@ -16,7 +16,7 @@ from optima_envs.records import Usage, View
 from optima_envs.rewards import Reward
 from optima_envs.scenario import Scenario
 from optima_train.config.settings import TreeConfig
-from optima_train.tree_search.growth import Grower, Round, together
+from optima_train.tree_search.search import Round, TreeSearch, together
 from optima_train.tree_search.tree import Tree
 
 
@@ -64,8 +64,8 @@ def grow(
 
     async def run() -> None:
         reward = Reward(weights or {"task": 1.0, "tokens": 0.6})
-        grower = Grower(scenario, team, reward, settings, seed)
-        await together(grower.grow(tree, k, partial(done, k, tree)) for k, tree in enumerate(grown))
+        search = TreeSearch(scenario, team, reward, settings, seed)
+        await together(search.grow(tree, k, partial(done, k, tree)) for k, tree in enumerate(grown))
 
     asyncio.run(run())
     return grown

@@ -59,7 +59,10 @@ def write_run(directory: Path, *, evaluated: int = 12, groups: int = 5, samples:
         ]  # fmt: skip
         for name, chosen in (
             ("rank/rewards.jsonl", rows),
-            ("select/selected.jsonl", [r for r in rows if r["sample"] == 0]),
+            (
+                "select/selected.jsonl",
+                [{k: r[k] for k in ("instance", "sample", "seed", "reward")} for r in rows if r["sample"] == 0],
+            ),
         ):
             (folder / name).parent.mkdir(parents=True)
             (folder / name).write_text("".join(json.dumps(row) + "\n" for row in chosen))

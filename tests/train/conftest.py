@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from support.random_llama import save_random_llama
+from support.rows import preference_row
 from support.runs import settings
 
 from optima_train.config.loading import load
 from optima_train.run.engines import Engines, ModelRef
-from optima_train.run.files import write_lines
+from optima_train.run.layout import RunDirectory
 from optima_train.run.progress import silent
+from optima_train.run.records import write_records
 from optima_train.run.stage import StageContext, Step
 from optima_train.training.dpo import Dpo
 
@@ -48,9 +50,9 @@ def dpo_context(tmp_path: Path, small: list[str], random_model: Path) -> Callabl
     def make(pairs: list[dict], *overrides: str, policy: ModelRef | None = None, iteration: int = 0) -> StageContext:
         batch = ["dpo.batch_size=4", "dpo.micro_batch=4", "dpo.learning_rate=1e-3"]
         config, step = load("quickstart", [*small, *batch, *overrides]), Step(iteration, Dpo())
-        folder = tmp_path / step.folder / "pairs"
-        folder.mkdir(parents=True, exist_ok=True)
-        write_lines(folder / "pairs.jsonl", pairs)
+        folder = RunDirectory(tmp_path).of_iteration(iteration, "pairs")
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_records(folder.pairs, map(preference_row, pairs))
         base = ModelRef(str(random_model))
         return StageContext(config, tmp_path, step, policy or base, base, Engines(config), silent)
 

@@ -94,7 +94,7 @@ def test_powers(n: int, expected: list[int]):
 class Teach:
     """A training stage that leaves a folder for a model."""
 
-    name, room, keeps = "train", "training", False
+    name, kind, resumes = "train", "training", False
 
     def run(self, ctx: StageContext) -> StageResult:
         (ctx.out / "model").mkdir()

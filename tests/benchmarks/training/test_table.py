@@ -14,7 +14,7 @@ from benchmarks.training.__main__ import Comparison, main, planned
 from benchmarks.training.table import Targets, judge, summarise, write_tables
 from optima_train.analysis.intervals import bootstrap
 from optima_train.config.loading import ConfigError, check, load, read
-from optima_train.loop.reuse import _alike
+from optima_train.loop.reuse import _shared_steps
 from optima_train.methods import plan
 
 CONFIGS = Path(__file__).parents[3] / "benchmarks" / "configs"
@@ -89,8 +89,8 @@ def test_a_suite_takes_over_what_a_suite_beside_it_has_trained(tmp_path: Path):
 def test_runs_of_equal_settings_are_alike_to_the_end(recipe: str):
     config = load(recipe)
     steps = plan(config)
-    assert list(_alike(steps, config, load(recipe))) == steps
-    assert 0 < len(list(_alike(steps, config, load(recipe, ["train.epochs=7"])))) < len(steps)
+    assert list(_shared_steps(steps, config, load(recipe))) == steps
+    assert 0 < len(list(_shared_steps(steps, config, load(recipe, ["train.epochs=7"])))) < len(steps)
 
 
 def write_run(directory: Path, evaluations: list[list[tuple[float, int]]], planned: int) -> None:

@@ -6,23 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from optima_train.cli.dry_run import quantity, show_plan
-from optima_train.cli.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
-from optima_train.cli.model_size import count, parameters
+from optima_train.cli.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, parameters, works
 from optima_train.config.loading import load
 from optima_train.methods import plan
 
 
 def test_a_model_is_measured_by_its_headers_or_its_name(tmp_path: Path):
-    header = {"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [3, 5], "data_offsets": [0, 60]},
-              "b": {"dtype": "F32", "shape": [], "data_offsets": [60, 64]}}  # fmt: skip
-    text = json.dumps(header).encode()
     for shard in ("model-1.safetensors", "model-2.safetensors"):
-        (tmp_path / shard).write_bytes(len(text).to_bytes(8, "little") + text)
+        tensors = {"a": torch.zeros(3, 5, dtype=torch.bfloat16), "b": torch.zeros(())}
+        save_file(tensors, tmp_path / shard, metadata={"format": "pt"})
     index = {"weight_map": {"a": "model-1.safetensors", "b": "../x/model-2.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert count(tmp_path / "model-1.safetensors") == 16
     assert parameters(str(tmp_path)) == (32, "from the weights' headers")
     found = parameters("tiny")
     assert found is not None and 500_000 < found[0] < 5_000_000
@@ -35,8 +33,12 @@ def test_a_model_is_measured_by_its_headers_or_its_name(tmp_path: Path):
 def test_a_damaged_header_is_no_size(tmp_path: Path):
     folder = tmp_path / "weights"
     folder.mkdir()
-    for damage in (b"", b"\xff" * 8, (9).to_bytes(8, "little") + b"not json!"):
-        (folder / "model.safetensors").write_bytes(damage)
+    weights, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    for damage in (b"", b"\xff" * 8, (9).to_bytes(8, "little") + b"not json!", (2).to_bytes(8, "little") + b"[]"):
+        weights.write_bytes(damage)
+        assert parameters(str(folder)) is None
+    for damage in ("[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": 3}}', '{"weight_map": {"a": "gone"}}', "{"):
+        index.write_text(damage)
         assert parameters(str(folder)) is None
 
 

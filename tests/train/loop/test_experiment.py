@@ -124,9 +124,9 @@ def test_a_directory_of_something_else_is_refused(tmp_path: Path, run: Run) -> N
 def test_a_directory_in_use_names_its_holder(tmp_path: Path, run: Run) -> None:
     import os
 
-    from optima_train.loop.experiment import Held
+    from optima_train.loop.experiment import RunLock
 
-    with Held(tmp_path), pytest.raises(StageError, match=f"in use by process {os.getpid()} on "):
+    with RunLock(tmp_path), pytest.raises(StageError, match=f"in use by process {os.getpid()} on "):
         run(tmp_path)
 
 
@@ -192,3 +192,23 @@ def test_train_takes_overrides_by_keyword(tmp_path: Path, small: list[str]) -> N
     )
     assert state.finished
     assert len(EpisodeLog.read(tmp_path / "run/it000/generate/episodes.jsonl")) == 3
+
+
+def test_a_run_is_resumed_from_another_folder(
+    tmp_path: Path, run: Run, random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(random_model.parent)
+    short = [f"model={random_model.name}", "evaluate.nll=false", "generate.samples=1"]
+    run(tmp_path / "run", *short)
+    assert f"model: {random_model}\n" in (tmp_path / "run/config.resolved.yaml").read_text()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    saved = load(tmp_path / "run/config.resolved.yaml")
+    assert Experiment(saved, tmp_path / "run").run().finished
+    # a directory of an earlier version holds the path as it was given
+    (tmp_path / "run/config.resolved.yaml").write_text(
+        (tmp_path / "run/config.resolved.yaml").read_text().replace(str(random_model), random_model.name)
+    )
+    monkeypatch.chdir(random_model.parent)
+    _, events = run(tmp_path / "run", *short)
+    assert {event.kind for event in events} == {"skipped"}

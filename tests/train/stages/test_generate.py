@@ -7,15 +7,15 @@ from collections import Counter
 import pytest
 
 from optima_agents.formats import FORMATS, format_pool
-from optima_train.stages.generate import draw, told
+from optima_train.stages.generate import draw_format, format_info
 
 
 def test_plain_competes_with_the_formats_and_leaves_no_hint() -> None:
     pool = format_pool(["arrows", "plain", "notes"])
     assert pool == {"arrows": FORMATS["arrows"], "plain": "", "notes": FORMATS["notes"]}
-    drawn = Counter(draw(pool, 1, index, sample) for index in range(100) for sample in range(6))
+    drawn = Counter(draw_format(pool, 1, index, sample) for index in range(100) for sample in range(6))
     assert set(drawn) == set(pool) and min(drawn.values()) > 150
-    assert told(pool, "plain") == {} and told(pool, "notes") == {"format": "notes"}
+    assert format_info(pool, "plain") == {} and format_info(pool, "notes") == {"format": "notes"}
 
 
 def test_all_formats_are_the_default_and_an_unknown_one_is_refused() -> None:

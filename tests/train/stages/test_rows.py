@@ -13,7 +13,7 @@ from optima_agents import Job, LLMPolicy, Rollouts, Sampling, make_backend
 from optima_agents.formats import FORMATS
 from optima_agents.prompts import messages
 from optima_envs.records import Episode
-from optima_train.stages.rows import NO_IDS, TOO_LONG, rows_of, spoken
+from optima_train.stages.rows import NO_IDS, TOO_LONG, rows_of, turns_with_history
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_rows_hold_what_was_sampled(backend, order: str, hint: str | None) -> No
     dropped: Counter[str] = Counter()
     rows = rows_of(episode, scenario.rules, lambda view: backend.render(messages(view)), None, dropped)
     assert not dropped
-    said = {number: (heard, turn) for number, heard, turn in spoken(scenario.rules, episode)}
+    said = {number: (heard, turn) for number, heard, turn in turns_with_history(scenario.rules, episode)}
     assert sorted(number for row in rows for number in row.turns) == list(range(len(episode.turns)))
     for row in rows:
         assert len(row.input_ids) == len(row.completion_mask)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rows import ranked_row
 
 from optima_train.config.settings import SelectConfig
-from optima_train.stages.selection import BELOW, FAILED, OUTSIDE, Ranked, select
+from optima_train.run.records import RankedRow
+from optima_train.stages.selection import BELOW, FAILED, OUTSIDE, select
 
 
-def ranked(**rewards: list[float | None]) -> list[Ranked]:
-    return [Ranked(name, sample, 0, value) for name, values in rewards.items() for sample, value in enumerate(values)]
+def ranked(**rewards: list[float | None]) -> list[RankedRow]:
+    return [ranked_row(name, sample, value) for name, values in rewards.items() for sample, value in enumerate(values)]
 
 
 def reasons(chosen) -> dict[str, str]:

@@ -10,8 +10,8 @@ import pytest
 from support.preference_data import PAIRS, both
 
 from optima_train.run.engines import ModelRef
-from optima_train.run.files import write_json
 from optima_train.run.markers import execute
+from optima_train.run.records import Marker, SavedModel, write_marker
 from optima_train.run.stage import StageError
 from optima_train.training.checkpoints import load_model
 from optima_train.training.dpo import drift
@@ -28,8 +28,8 @@ def weights(folder: Path) -> dict:
 def test_the_numbers_are_those_of_the_two_models(dpo_context, random_model: Path) -> None:
     ctx = dpo_context(PAIRS, "dpo.epochs=3", "dpo.beta=0.3")
     marker = execute(ctx.step, ctx)
-    numbers = marker["numbers"]
-    assert marker["model"] == {"model": "model", "adapter": None}
+    numbers = marker.numbers
+    assert marker.model == SavedModel(model="model", adapter=None)
     assert (numbers["pairs"], numbers["dropped_pairs"], numbers["steps"]) == (4, {}, 3)
     before, after = (both(load_model(ModelRef(str(path)), "fp32", None)) for path in (random_model, ctx.out / "model"))
     for k, side in enumerate(("chosen", "rejected")):
@@ -66,7 +66,7 @@ def test_the_alarm_is_in_the_log(dpo_context, caplog: pytest.LogCaptureFixture) 
     falling = [{"prompt_ids": [2, 30 + k], "chosen_ids": [60], "rejected_ids": [60] * 6} for k in range(4)]
     ctx = dpo_context(falling, "dpo.sft_weight=0", "dpo.epochs=5", "dpo.learning_rate=0.05", "dpo.drift_alarm=0.1")
     with caplog.at_level(logging.WARNING):
-        numbers = execute(ctx.step, ctx)["numbers"]
+        numbers = execute(ctx.step, ctx).numbers
     assert numbers["alarm"] in caplog.text
 
 
@@ -95,13 +95,13 @@ def test_an_adapter_goes_on_over_iterations(dpo_context, random_model: Path) -> 
     for iteration in range(2):
         ctx = dpo_context(PAIRS, LORA, "dpo.learning_rate=0.005", "dpo.epochs=4", policy=policy, iteration=iteration)
         marker = execute(ctx.step, ctx)
-        assert marker["model"] == {"model": str(random_model), "adapter": "adapter"}
+        assert marker.model == SavedModel(model=str(random_model), adapter="adapter")
         policy = ModelRef(str(random_model), str(ctx.out / "adapter"))
         plain = load_model(ModelRef(str(random_model)), "fp32", None)
         seen.append(both(PeftModel.from_pretrained(plain, policy.adapter)))
-        assert marker["numbers"]["chosen_logp_after"] == pytest.approx(sum(seen[-1][0]) / 4, abs=1e-4)
+        assert marker.numbers["chosen_logp_after"] == pytest.approx(sum(seen[-1][0]) / 4, abs=1e-4)
         assert not (ctx.out / "adapter/ref").exists()
-    assert marker["numbers"]["chosen_logp_before"] == pytest.approx(sum(seen[0][0]) / 4, abs=1e-4)
+    assert marker.numbers["chosen_logp_before"] == pytest.approx(sum(seen[0][0]) / 4, abs=1e-4)
     assert sum(seen[1][0]) > sum(seen[0][0])
 
 
@@ -113,11 +113,13 @@ def test_a_lora_target_that_matches_nothing_is_an_error(dpo_context) -> None:
 
 def test_without_pairs_the_current_model_stays(dpo_context, caplog: pytest.LogCaptureFixture) -> None:
     ctx = dpo_context([])
-    write_json(ctx.input("pairs") / "DONE.json", {"numbers": {"reason": "no two siblings differ enough"}})
+    reason = {"reason": "no two siblings differ enough"}
+    earlier = Marker(stage="pairs", iteration=0, time=0.0, seconds=0.0, numbers=reason, model=None, files={})
+    write_marker(ctx.input("pairs").marker, earlier)
     with caplog.at_level(logging.WARNING):
         marker = execute(ctx.step, ctx)
-    assert marker["model"] is None
-    assert marker["numbers"] == {"pairs": 0, "skipped": "no pairs: no two siblings differ enough"}
+    assert marker.model is None
+    assert marker.numbers == {"pairs": 0, "skipped": "no pairs: no two siblings differ enough"}
     assert "the current model stays" in caplog.text
 
 
@@ -125,7 +127,7 @@ def test_what_cannot_be_trained_on_is_counted_and_never_cut(dpo_context) -> None
     long = {**PAIRS[0], "prompt_ids": [5] * 1022}
     bad = [long, {**PAIRS[0], "chosen_ids": None}, {**PAIRS[1], "rejected_ids": [60]}]
     ctx = dpo_context([*PAIRS, *bad, {**long, "prompt_ids": [5] * 60}], "train.max_length=64")
-    numbers = execute(ctx.step, ctx)["numbers"]
+    numbers = execute(ctx.step, ctx).numbers
     assert numbers["pairs"] == 4
     assert numbers["dropped_pairs"] == {
         "longer than train.max_length": 2,

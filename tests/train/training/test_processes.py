@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.rows import preference_row, training_row
 
 from optima_train.config.loading import load
 from optima_train.config.settings import TrainStageConfig
 from optima_train.run.engines import Engines, ModelRef
-from optima_train.run.files import write_lines
 from optima_train.run.markers import execute
 from optima_train.run.progress import Progress
+from optima_train.run.records import Marker, write_records
 from optima_train.run.stage import StageContext, StageError, Step
 from optima_train.training.dpo import Dpo
 from optima_train.training.processes import PACKAGED, accelerate_config, training_processes
@@ -32,17 +33,18 @@ INPUTS = {"pairs": (Dpo, PAIRS), "rows": (Sft, ROWS)}
 
 
 @pytest.fixture
-def train(tmp_path: Path, small: list[str], random_model: Path) -> Callable[..., tuple[dict, dict, list[Progress]]]:
+def train(tmp_path: Path, small: list[str], random_model: Path) -> Callable[..., tuple[Marker, dict, list[Progress]]]:
     """Trains the stage that reads ``kind``; gives its marker, its weights and what it reported."""
 
-    def run(kind: str, *overrides: str) -> tuple[dict, dict, list[Progress]]:
+    def run(kind: str, *overrides: str) -> tuple[Marker, dict, list[Progress]]:
         from safetensors.torch import load_file
 
         stage, rows = INPUTS[kind]
         batch = ["dpo.batch_size=8", "dpo.micro_batch=4", "train.batch_size=8", "dpo.learning_rate=1e-3"]
         run_dir = tmp_path / f"{kind}{len(list(tmp_path.iterdir()))}"
         (run_dir / "it000" / kind).mkdir(parents=True)
-        write_lines(run_dir / "it000" / kind / f"{kind}.jsonl", rows)
+        whole = {"pairs": preference_row, "rows": training_row}[kind]
+        write_records(run_dir / "it000" / kind / f"{kind}.jsonl", map(whole, rows))
         base, events = ModelRef(str(random_model)), []
         config = load("quickstart", [*small, *batch, *overrides])
         ctx = StageContext(config, run_dir, Step(0, stage()), base, base, Engines(config), events.append)
@@ -57,10 +59,10 @@ def train(tmp_path: Path, small: list[str], random_model: Path) -> Callable[...,
 def test_two_processes_train_as_one_does(kind: str, train) -> None:
     alone, expected, _ = train(kind)
     marker, weights, events = train(kind, "train.processes=2")
-    assert marker["numbers"].keys() == alone["numbers"].keys()
-    assert (alone["numbers"].pop("processes"), marker["numbers"]["processes"]) == (1, 2)
-    for name, value in alone["numbers"].items():
-        assert marker["numbers"][name] == pytest.approx(value, abs=1e-5), name
+    assert marker.numbers.keys() == alone.numbers.keys()
+    assert (alone.numbers["processes"], marker.numbers["processes"]) == (1, 2)
+    for name in alone.numbers.keys() - {"processes"}:
+        assert marker.numbers[name] == pytest.approx(alone.numbers[name], abs=1e-5), name
     for name, tensor in expected.items():
         assert tensor.allclose(weights[name], rtol=0, atol=1e-5), name
     assert (events[-1].done, events[-1].total, events[-1].unit) == (2, 2, "steps")

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from support.rows import training_row
 
 from optima_train.config.loading import load
 from optima_train.run.engines import Engines, ModelRef
-from optima_train.run.files import write_lines
 from optima_train.run.markers import execute
 from optima_train.run.progress import silent
+from optima_train.run.records import SavedModel, write_records
 from optima_train.run.stage import StageContext, StageError, Step
 from optima_train.training.sft import Sft, fit, training_rows
 
@@ -23,7 +24,7 @@ def context(tmp_path: Path, small: list[str], random_model: Path):
     def make(rows: list[dict], *overrides: str) -> StageContext:
         config = load("quickstart", [*small, *overrides])
         (tmp_path / "it000/rows").mkdir(parents=True, exist_ok=True)
-        write_lines(tmp_path / "it000/rows/rows.jsonl", rows)
+        write_records(tmp_path / "it000/rows/rows.jsonl", map(training_row, rows))
         base = ModelRef(str(random_model))
         return StageContext(config, tmp_path, Step(0, Sft()), base, base, Engines(config), silent)
 
@@ -46,7 +47,7 @@ def test_the_loss_is_the_mean_over_own_tokens_and_ignores_what_partners_said(con
         logits = model(torch.tensor([ROW["input_ids"]])).logits[0].log_softmax(-1)
     own = [k for k, bit in enumerate(ROW["completion_mask"]) if bit]
     expected = -sum(float(logits[k - 1, ROW["input_ids"][k]]) for k in own) / len(own)
-    assert execute(ctx.step, ctx)["numbers"]["first_loss"] == pytest.approx(expected, rel=1e-4)
+    assert execute(ctx.step, ctx).numbers["first_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_token_that_only_partners_say_gets_no_gradient_as_a_target(
@@ -71,7 +72,7 @@ def test_lora_merged_changes_only_its_targets_and_leaves_the_base_bit_identical(
     before = (random_model / "model.safetensors").read_bytes()
     ctx = context([ROW] * 8, "train.lora={rank: 4, targets: [q_proj]}", "train.learning_rate=0.1")
     marker = execute(ctx.step, ctx)
-    assert marker["model"] == {"model": "model", "adapter": None}
+    assert marker.model == SavedModel(model="model", adapter=None)
     assert (random_model / "model.safetensors").read_bytes() == before
     base, trained = weights(random_model), weights(ctx.out / "model")
     changed = {name for name in base if not base[name].equal(trained[name])}
@@ -81,7 +82,7 @@ def test_lora_merged_changes_only_its_targets_and_leaves_the_base_bit_identical(
 def test_an_unmerged_adapter_plays_and_trains_on(context, random_model: Path, tmp_path: Path) -> None:
     ctx = context([ROW] * 8, "train.lora={rank: 4, merge: false}", "train.learning_rate=0.01", "train.epochs=6")
     marker = execute(ctx.step, ctx)
-    assert marker["model"] == {"model": str(random_model), "adapter": "adapter"}
+    assert marker.model == SavedModel(model=str(random_model), adapter="adapter")
     assert json.loads((ctx.out / "adapter/adapter_config.json").read_text())["r"] == 4
     adapted = ModelRef(str(random_model), str(ctx.out / "adapter"))
     engines = Engines(ctx.config)
@@ -93,8 +94,8 @@ def test_an_unmerged_adapter_plays_and_trains_on(context, random_model: Path, tm
     engines.close()
     again = StageContext(ctx.config, tmp_path, Step(1, Sft()), adapted, ctx.initial, Engines(ctx.config), silent)
     (tmp_path / "it001/rows").mkdir(parents=True)
-    write_lines(tmp_path / "it001/rows/rows.jsonl", [ROW] * 8)
-    assert execute(again.step, again)["numbers"]["first_loss"] < marker["numbers"]["first_loss"]
+    write_records(tmp_path / "it001/rows/rows.jsonl", map(training_row, [ROW] * 8))
+    assert execute(again.step, again).numbers["first_loss"] < marker.numbers["first_loss"]
 
 
 def test_a_lora_target_that_matches_nothing_is_an_error(context) -> None:

@@ -47,7 +47,7 @@ def staged(directory: Path, model: Path | str, *overrides: str) -> tuple[dict[st
         for stage in (Grow(), Pairs()):
             ref = ModelRef(str(model))
             ctx = StageContext(config, directory, Step(1, stage), ref, ref, engines, events.append)
-            numbers[stage.name] = execute(ctx.step, ctx)["numbers"]
+            numbers[stage.name] = execute(ctx.step, ctx).numbers
     finally:
         engines.close()
     return numbers, events

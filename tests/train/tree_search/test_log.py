@@ -12,8 +12,8 @@ from support.growing import Writer, grow, picture, world
 
 from optima_envs.records import ErrorInfo, Outcome, Turn
 from optima_envs.rewards import Breakdown
-from optima_train.tree_search.growth import Round
 from optima_train.tree_search.log import TreeLog, Trees
+from optima_train.tree_search.search import Round
 from optima_train.tree_search.tree import Ending, Played, Tree
 
 TEXTS = ("Tell me more, my friend", "perhaps <A> plum </A>", "or <A> teal </A>", "", "\ud800 \x00 \u202e }{")
@@ -90,7 +90,7 @@ def test_any_tree_survives_the_log(tmp_path: Path, data: st.DataObject) -> None:
             made.dialogues = [Played(len(tree.nodes) - 1, data.draw(errors))]
             tree.finish(made.expanded, made.dialogues)
             broken = data.draw(errors)
-            tree.weigh(
+            tree.backpropagate(
                 {leaf.id: Breakdown(data.draw(numbers), {"t": 1.0}, broken) for leaf, _ in tree.leaves()}, "visits"
             )
             log.add(3, tree, made)

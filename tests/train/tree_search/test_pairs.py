@@ -30,7 +30,7 @@ def leaf(tree: Tree, parent: int, text: str, reward: float | None, *, finish: Fi
     node = tree.add(parent, turn)
     if reward is not None:
         node.ending = Ending(Outcome("answered"))
-        tree.weigh({**tree.rewards, node.id: Breakdown(reward, {})}, "children")
+        tree.backpropagate({**tree.rewards, node.id: Breakdown(reward, {})}, "children")
     tree.dialogues.append(Played(node.id))
     return node.id
 
@@ -149,7 +149,7 @@ def staged(directory: Path, *overrides: str) -> tuple[dict, list[dict]]:
     config = load("quickstart", ["method=idpo", *overrides])
     ctx = StageContext(config, directory, Step(1, Pairs()), ModelRef("x"), ModelRef("x"), Engines(config), silent)
     (directory / "it001/grow").mkdir(parents=True, exist_ok=True)
-    numbers = execute(ctx.step, ctx)["numbers"]
+    numbers = execute(ctx.step, ctx).numbers
     return numbers, [json.loads(line) for line in (ctx.out / "pairs.jsonl").read_text().splitlines()]
 
 

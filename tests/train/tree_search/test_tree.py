@@ -24,12 +24,12 @@ def plant(*paths: str, **rewards: float) -> Tree:
     for path in paths:
         node = tree.nodes[ROOT]
         for word in path.split():
-            node, _ = tree.place(node.id, Turn("AB"[len(tree.path(node.id)) % 2], word, 1), 1e-9)
+            node, _ = tree.add_or_merge(node.id, Turn("AB"[len(tree.path(node.id)) % 2], word, 1), 1e-9)
             names[word] = node.id
         if node.ending is None:
             node.ending = Ending(Outcome("answered", word), 1.0, True)
         tree.dialogues.append(Played(node.id))
-    tree.weigh({names[word]: Breakdown(total, {}) for word, total in rewards.items()}, "children")
+    tree.backpropagate({names[word]: Breakdown(total, {}) for word, total in rewards.items()}, "children")
     return tree
 
 
@@ -58,7 +58,7 @@ def test_a_node_is_worth_the_mean_of_its_children() -> None:
 
 def test_or_the_mean_of_all_dialogues_through_it() -> None:
     tree = plant(*PATHS, **REWARDS)
-    tree.weigh(tree.rewards, "visits")
+    tree.backpropagate(tree.rewards, "visits")
     a, root = (0.9 + 0.1 + 0.2) / 3, (0.9 + 0.1 + 0.2 - 0.6 - 0.6) / 5
     expected = {**REWARDS, "b": 0.5, "e": 0.2, "a": a, "h": -0.6, "g": -0.6, "root": root}
     assert values(tree) == pytest.approx(expected)
@@ -68,12 +68,12 @@ def test_or_the_mean_of_all_dialogues_through_it() -> None:
 def test_dialogues_without_a_reward_leave_no_trace(kind: str) -> None:
     tree = plant(*PATHS, **{**REWARDS, "d": 5.0})
     broken = Breakdown(0.0, {}, ErrorInfo("reward", "term x is not finite"))
-    tree.weigh({**tree.rewards, named(tree, "d").id: broken}, kind)  # type: ignore[arg-type]
+    tree.backpropagate({**tree.rewards, named(tree, "d").id: broken}, kind)  # type: ignore[arg-type]
     assert named(tree, "d").value is None
     assert named(tree, "b").value == 0.9
-    tree.weigh({}, kind)  # type: ignore[arg-type]
+    tree.backpropagate({}, kind)  # type: ignore[arg-type]
     assert set(values(tree).values()) == {None}
-    assert tree.choose(Random(0), **LIMITS) == ROOT
+    assert tree.select(Random(0), **LIMITS) == ROOT
 
 
 def test_leaves_and_parents_of_leaves_are_no_candidates() -> None:
@@ -94,33 +94,33 @@ def test_a_candidate_near_an_expanded_node_is_left_out() -> None:
     assert [n.turn.text for n in tree.candidates(0.38)] == ["ABCDEFGH"]
     tree.finish(named(tree, "ABCDEFGH").id, [])
     tree.finish(named(tree, "abcdeXXX").id, [])
-    assert tree.choose(Random(0), **LIMITS) == ROOT, "the root again when nothing is left"
+    assert tree.select(Random(0), **LIMITS) == ROOT, "the root again when nothing is left"
 
 
 def test_the_root_is_expanded_once_while_there_are_candidates() -> None:
     tree = plant(*PATHS, **REWARDS)
-    assert {tree.choose(Random(seed), **LIMITS) for seed in range(20)} == {named(tree, "a").id, named(tree, "g").id}
+    assert {tree.select(Random(seed), **LIMITS) for seed in range(20)} == {named(tree, "a").id, named(tree, "g").id}
 
 
 def test_the_draw_is_a_softmax_over_the_best() -> None:
     tree = plant("aaaa b c", "dddd e f", "gggg h i", c=1.0, f=0.0, i=-0.5)
-    drawn = Counter(tree.nodes[tree.choose(Random(s), top=2, distance=0.25)].turn.text for s in range(4000))
+    drawn = Counter(tree.nodes[tree.select(Random(s), top=2, distance=0.25)].turn.text for s in range(4000))
     assert set(drawn) == {"aaaa", "dddd"}
     assert drawn["aaaa"] / 4000 == pytest.approx(math.e / (math.e + 1), abs=0.02)
     huge = plant("aaaa b c", "dddd e f", c=1e6, f=-1e6)
-    assert huge.choose(Random(0), **LIMITS) == 1, "no overflow"
+    assert huge.select(Random(0), **LIMITS) == 1, "no overflow"
 
 
 def test_a_turn_is_merged_into_its_nearest_sibling() -> None:
     tree = Tree()
-    first, merged = tree.place(ROOT, Turn("A", "0123456789" * 2), 0.1)
+    first, merged = tree.add_or_merge(ROOT, Turn("A", "0123456789" * 2), 0.1)
     assert not merged
-    second, merged = tree.place(ROOT, Turn("A", "012345678X" * 2), 0.1)
+    second, merged = tree.add_or_merge(ROOT, Turn("A", "012345678X" * 2), 0.1)
     assert not merged, "2 of 20 letters are not under 0.1"
     assert second.id == 2
-    assert tree.place(ROOT, Turn("A", "0123456789012345678X"), 0.1) == (first, True)
-    assert tree.place(ROOT, Turn("A", "012345678X012345678XX"), 0.1) == (second, True)
-    assert tree.place(first.id, Turn("B", "0123456789" * 2), 0.1)[1] is False, "a child is no sibling"
+    assert tree.add_or_merge(ROOT, Turn("A", "0123456789012345678X"), 0.1) == (first, True)
+    assert tree.add_or_merge(ROOT, Turn("A", "012345678X012345678XX"), 0.1) == (second, True)
+    assert tree.add_or_merge(first.id, Turn("B", "0123456789" * 2), 0.1)[1] is False, "a child is no sibling"
     assert tree.nodes[ROOT].children == [1, 2]
     assert [turn.agent for turn in tree.turns(3)] == ["A", "B"]
 
@@ -139,7 +139,7 @@ def test_values_lie_between_the_rewards_below(dialogues: list[list[str]], data: 
     tree = plant(*ended)
     rewards = {leaf.id: data.draw(st.floats(-3, 3)) for leaf, _ in tree.leaves()}
     for kind in ("children", "visits"):
-        tree.weigh({leaf: Breakdown(total, {}) for leaf, total in rewards.items()}, kind)
+        tree.backpropagate({leaf: Breakdown(total, {}) for leaf, total in rewards.items()}, kind)
         for node in tree.nodes:
             below = [rewards[d.leaf] for d in tree.dialogues if node.id in {0, *(n.id for n in tree.path(d.leaf))}]
             assert node.value is not None

@@ -15,8 +15,8 @@ from optima_agents.backends.base import BackendError, EngineDead
 from optima_agents.policy import Act
 from optima_agents.scripted import Oracle
 from optima_envs.records import Turn
-from optima_train.tree_search.growth import Round
-from optima_train.tree_search.log import TREES, TreeLog, Trees
+from optima_train.tree_search.log import TreeLog, Trees
+from optima_train.tree_search.search import Round
 from optima_train.tree_search.tree import ROOT
 
 TEXTS = (
@@ -189,7 +189,7 @@ def test_what_json_cannot_hold_fails_its_dialogue_alone(tmp_path) -> None:
             return end and replace(end, answer=Fraction(1, 2))
 
     scenario = world(max_turns=3)
-    with TreeLog(tmp_path / TREES) as log:
+    with TreeLog(tmp_path / "trees.jsonl") as log:
         (tree,) = grow(scenario, Odd(TEXTS), rounds=8, done=log.add)
         strange = replace(scenario, rules=Odder(max_turns=3), metric=Half())
         (unjudged,) = grow(strange, Writer(TEXTS), rounds=2, done=lambda _, *rest: log.add(1, *rest))

@@ -1,4 +1,5 @@
-"""Growth of one tree: rounds of dialogues from a chosen node to their ends, merged, rewarded, back-propagated.
+"""Tree search on one instance: rounds of rollouts from a selected node to their ends, merged,
+rewarded, back-propagated.
 
 The dialogues of a round speak side by side, turn by turn, and are merged in a fixed order: so a tree depends on its
 seed alone, not on which completion came first. Rounds wait for each other; many trees share one engine.
@@ -57,20 +58,20 @@ class Round:
 
 
 @dataclass(slots=True)
-class Walk:
-    """A dialogue on its way down: where it stands, the seconds it has left, why it failed."""
+class Branch:
+    """A dialogue on its way down: its node, the seconds it has left, why it failed."""
 
-    game: Dialogue
+    dialogue: Dialogue
     node: int
-    left: float
+    seconds_left: float
     error: ErrorInfo | None = None
 
     def move(self, tree: Tree, node: int) -> None:
         self.node = node
-        self.game.turns = tree.turns(node)
+        self.dialogue.turns = tree.turns(node)
 
 
-class Grower:
+class TreeSearch:
     """Grows trees of one scenario with one team; ``config.concurrency`` turns are sampled at a time over all trees."""
 
     def __init__(
@@ -100,64 +101,64 @@ class Grower:
         config, number = self._config, tree.rounds
         name = inst.id if isinstance(inst, Instance) else name
         rng = Random(derive(self._seed, "choose", name, number))
-        start = tree.choose(rng, top=config.top, distance=config.expand_distance)
-        walks = []
+        start = tree.select(rng, top=config.top, distance=config.expand_distance)
+        branches = []
         for k in range(config.rollouts):
             key = EpisodeKey(name, number * config.rollouts + k, self._seed)
-            game = Dialogue(self._scenario, key, inst, {}, retries=0, keep_ids=True)
-            walks.append(Walk(game, start, config.episode_timeout))
-            walks[-1].move(tree, start)
-        record, going = Round(name, number, start, len(tree.nodes)), walks
-        while going:
-            going = await self._advance(tree, going, record)
-        record.dialogues = [Played(walk.node, walk.error) for walk in walks]
+            dialogue = Dialogue(self._scenario, key, inst, {}, retries=0, keep_ids=True)
+            branches.append(Branch(dialogue, start, config.episode_timeout))
+            branches[-1].move(tree, start)
+        record, unfinished = Round(name, number, start, len(tree.nodes)), branches
+        while unfinished:
+            unfinished = await self._advance(tree, unfinished, record)
+        record.dialogues = [Played(branch.node, branch.error) for branch in branches]
         tree.finish(start, record.dialogues)
         if isinstance(inst, Instance):
-            await self._weigh(tree, inst)
+            await self._reward_and_backpropagate(tree, inst)
         return record
 
-    async def _advance(self, tree: Tree, going: list[Walk], record: Round) -> list[Walk]:
-        """Everyone says one turn; returns those that may say another."""
-        fresh: list[Walk] = []
-        for walk, said in zip(going, await together(map(self._say, going)), strict=True):
-            if isinstance(said, ErrorInfo):
-                walk.error = said
+    async def _advance(self, tree: Tree, unfinished: list[Branch], record: Round) -> list[Branch]:
+        """One turn in every branch; returns those that go on."""
+        fresh: list[Branch] = []
+        for branch, turn in zip(unfinished, await together(map(self._next_turn, unfinished)), strict=True):
+            if isinstance(turn, ErrorInfo):
+                branch.error = turn
                 continue
-            node, merged = tree.place(walk.node, said, self._config.merge_distance)
-            record.count(said, merged)
-            walk.move(tree, node.id)
+            node, merged = tree.add_or_merge(branch.node, turn, self._config.merge_distance)
+            record.count(turn, merged)
+            branch.move(tree, node.id)
             if not merged:
-                fresh.append(walk)
-        endings = await together(guarded(walk.game.ended(), self._config.episode_timeout) for walk in fresh)
-        for walk, ended in zip(fresh, endings, strict=True):
+                fresh.append(branch)
+        endings = await together(guarded(branch.dialogue.ended(), self._config.episode_timeout) for branch in fresh)
+        for branch, ended in zip(fresh, endings, strict=True):
             if ended is not None:
-                tree.nodes[walk.node].ending = ending(ended)
-        on = []
-        for walk in going:
-            end = tree.nodes[walk.node].ending
-            if walk.error is None and end is not None:
-                walk.error = end.error
-            elif walk.error is None:
-                on.append(walk)
-        return on
+                tree.nodes[branch.node].ending = ending(ended)
+        continuing = []
+        for branch in unfinished:
+            end = tree.nodes[branch.node].ending
+            if branch.error is None and end is not None:
+                branch.error = end.error
+            elif branch.error is None:
+                continuing.append(branch)
+        return continuing
 
-    async def _say(self, walk: Walk) -> Turn | ErrorInfo:
+    async def _next_turn(self, branch: Branch) -> Turn | ErrorInfo:
         async def turns() -> tuple[Turn, ...]:
-            walk.game.ready()
-            return await walk.game.speak(self._team)
+            branch.dialogue.ready()
+            return await branch.dialogue.speak(self._team)
 
         async with self._slots:
             started = time.perf_counter()
-            said = await guarded(turns(), walk.left)
-            walk.left -= time.perf_counter() - started
-        if not isinstance(said, ErrorInfo):
-            if len(said) == 1:
-                return said[0]
-            return ErrorInfo("env", f"{len(said)} agents speak at once, but a node of a tree is one turn")
-        late = said.kind == "timeout"
-        return ErrorInfo("timeout", f"no end after {self._config.episode_timeout:g} s") if late else said
+            result = await guarded(turns(), branch.seconds_left)
+            branch.seconds_left -= time.perf_counter() - started
+        if not isinstance(result, ErrorInfo):
+            if len(result) == 1:
+                return result[0]
+            return ErrorInfo("env", f"{len(result)} agents speak at once, but a node of a tree is one turn")
+        late = result.kind == "timeout"
+        return ErrorInfo("timeout", f"no end after {self._config.episode_timeout:g} s") if late else result
 
-    async def _weigh(self, tree: Tree, inst: Instance) -> None:
+    async def _reward_and_backpropagate(self, tree: Tree, inst: Instance) -> None:
         """Reward every distinct dialogue of the tree within the group of them all, and back-propagate."""
         leaves = tree.leaves()
         episodes = []
@@ -168,7 +169,7 @@ class Grower:
             Breakdown(round(row.total, DECIMALS), {k: round(v, DECIMALS) for k, v in row.terms.items()}, row.error)
             for row in await self._reward(episodes)
         ]
-        tree.weigh(dict(zip([leaf.id for leaf, _ in leaves], rows, strict=True)), self._config.values)
+        tree.backpropagate(dict(zip([leaf.id for leaf, _ in leaves], rows, strict=True)), self._config.values)
 
 
 def ending(ended: ErrorInfo | tuple[Outcome, float, bool]) -> Ending:

@@ -1,0 +1,40 @@
+"""Paths in settings: absolute, so that a run can be resumed from any folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .settings import TrainConfig
+
+KEYS = ("model", "env.train.data", "env.test.data", "train.accelerate")
+EMBEDDED = "tiny"
+
+
+def absolute_paths(config: TrainConfig) -> TrainConfig:
+    """``config`` with every setting that names a file or folder here by its absolute path.
+
+    Whatever is not here, such as a hub id, the embedded model or a packaged file's name, stays as it is.
+    """
+    for key in KEYS:
+        config = _replaced(config, key.split("."))
+    return config
+
+
+def _replaced(settings: Any, key: Sequence[str]) -> Any:
+    """A copy of frozen ``settings`` with that key's path made absolute."""
+    value = getattr(settings, key[0])
+    if len(key) > 1:
+        new = _replaced(value, key[1:])
+    else:
+        new = value if value in (None, "", EMBEDDED) else _absolute(value)
+    return settings if new == value else settings.model_copy(update={key[0]: new})
+
+
+def _absolute(text: str) -> str:
+    try:
+        path = Path(text).expanduser()
+        return str(path.absolute()) if path.exists() else text
+    except (OSError, RuntimeError, ValueError):  # too long a name, no such user, a NUL
+        return text
