@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from optima_envs.fast_init import fast_init
-from optima_envs.records import Finish, Usage
+from optima_envs.records import Usage
+
+from ..policy import Act
 
 Message = Mapping[str, str]
 
@@ -40,15 +42,13 @@ class Request:
 
 @fast_init
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """``text`` without the end-of-turn token; ``ids`` and ``logprobs`` (nats) with it, when the engine gives them."""
+class Completion(Act):
+    """What an engine makes of a request: an act, its tokens counted by the engine, that a policy may hand on as it is.
 
-    text: str
-    tokens: int
-    prompt_ids: tuple[int, ...] | None = None
-    ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
-    finish: Finish = "stop"
+    ``text`` is without the end-of-turn token; ``ids`` and ``logprobs`` (nats) with it, when the engine gives them.
+    """
+
+    tokens: int  # type: ignore[reportGeneralTypeIssues]  # no default: an engine has to count
     usage: Usage = Usage()
 
 
@@ -85,9 +85,3 @@ class Tokens(Protocol):
     def encode(self, text: str) -> list[int]: ...
 
     def render(self, messages: Sequence[Message]) -> list[int]: ...
-
-
-class BatchEngine(Protocol):
-    """What a batch-only engine offers; ``batching.batched`` puts a queue in front of it."""
-
-    def complete_batch(self, requests: Sequence[Request]) -> list[Completion]: ...
