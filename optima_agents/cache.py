@@ -60,16 +60,15 @@ class CachedBackend:
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def identity(name: str, options: Mapping[str, Any]) -> str:
-    """What a backend's answers depend on: its name, its options, and the size and time of every file of the local
+def identity(kind: str, model: str, options: Mapping[str, Any]) -> str:
+    """What a backend's answers depend on: its kind, model and options, and the size and time of every file of the local
     folders among them. A server's weights cannot be seen from here: give its cache a new file when they change."""
-    from .backends.hf.loading import resolve
+    from .backends.chat.model_files import resolve
 
-    kind, _, model = name.partition(":")
     folders = [Path(text) for text in _texts([resolve(model) if kind in ("hf", "vllm") else "", options])]
     files = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()) if file.is_file()]
     stamps = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
-    return json.dumps([name, options, stamps], sort_keys=True, default=str)
+    return json.dumps([f"{kind}:{model}", options, stamps], sort_keys=True, default=str)
 
 
 def _texts(value: Any) -> Iterator[str]:

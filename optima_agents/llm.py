@@ -43,8 +43,7 @@ class LLMPolicy:
         if view.tokens_left is not None and view.tokens_left < sampling.max_tokens:
             sampling = replace(sampling, max_tokens=max(1, view.tokens_left))
         request = Request(tuple(self.prompt(view, self.hint)), sampling=sampling, seed=seed, adapter=self.adapter)
-        done = await self.backend.complete(request)
-        return Act(done.text, done.tokens, done.prompt_ids, done.ids, done.logprobs, done.finish, done.usage)
+        return await self.backend.complete(request)
 
     async def aclose(self) -> None:
         await self.backend.aclose()

@@ -31,12 +31,17 @@ def make_backend(name: str, *, cache: str | os.PathLike[str] | None = None, **kw
     KeyError) with close matches, TypeError for a keyword the backend does not take (it lists those it does).
     """
     kind, _, model = name.partition(":")
+    return open_backend(kind, model, cache=cache, **kwargs)
+
+
+def open_backend(kind: str, model: str, *, cache: str | os.PathLike[str] | None = None, **kwargs: Any) -> Backend:
+    """``make_backend`` for a name that is in two parts already."""
     backend = _built("backend", kind, BACKENDS[kind], model, kwargs)
     if cache is None:
         return backend
     from .cache import CachedBackend, identity
 
-    return CachedBackend(backend, cache, model=identity(name, kwargs))
+    return CachedBackend(backend, cache, model=identity(kind, model, kwargs))
 
 
 def make_policy(name: str, **kwargs: Any) -> Policy:
@@ -52,7 +57,7 @@ def make_policy(name: str, **kwargs: Any) -> Policy:
     from .llm import LLMPolicy
 
     own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt") if key in kwargs}
-    return LLMPolicy(make_backend(name, **kwargs), **own)
+    return LLMPolicy(open_backend(kind, rest, **kwargs), **own)
 
 
 def _built(kind: str, name: str, factory: Callable[..., Any], text: str, given: dict[str, Any]) -> Any:

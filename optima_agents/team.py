@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .backends.base import Backend, Sampling
 from .formats import FORMATS
 from .llm import LLMPolicy
-from .making import BACKENDS, make_backend, make_policy
+from .making import BACKENDS, make_policy, open_backend
 from .policy import Policy
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
@@ -107,7 +107,7 @@ def _seat(team: TeamSpec, agent: str) -> Seat:
 
 def _policy(team: TeamSpec, seats: Mapping[str, Seat], agent: str, engines: dict[str, Backend]) -> Policy:
     seat = seats[agent]
-    kind = seat.policy.partition(":")[0]
+    kind, _, model = seat.policy.partition(":")
     if kind not in BACKENDS:
         return make_policy(seat.policy, **seat.options)
     options, adapter = dict(seat.options), seat.adapter
@@ -120,7 +120,7 @@ def _policy(team: TeamSpec, seats: Mapping[str, Seat], agent: str, engines: dict
     key = repr((seat.policy, sorted(options.items())))
     if key not in engines:
         try:
-            engines[key] = make_backend(seat.policy, cache=team.cache, **options)
+            engines[key] = open_backend(kind, model, cache=team.cache, **options)
         except TypeError as err:  # how a backend refuses an option it does not know
             raise ValueError(f"team: {agent}: {seat.policy}: {err}") from None
     sampling = Sampling(**{name: getattr(seat, name) for name in SAMPLING})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from optima_agents import Completion, Request, Sampling, make_backend
-from optima_agents.backends.hf.loading import resolve
+from optima_agents.backends.chat.model_files import resolve
 
 from .random_model import build
 from .timing import Figure, arguments, conclude, figure
@@ -80,8 +80,7 @@ def _tie(model: Any, prompt: tuple[int, ...], a: list[int], b: list[int], noise:
 def measure(model: str, name: str, rounds: int, device: str | None, new: int = NEW) -> list[Figure]:
     from transformers import AutoModelForCausalLM
 
-    backend: Any = make_backend(f"hf:{model}", device=device, max_batch=BATCH)
-    backend._decoder.stop_ids = frozenset()  # fixed lengths, as for generate
+    backend: Any = make_backend(f"hf:{model}", device=device, max_batch=BATCH, ignore_eos=True)
     plain = AutoModelForCausalLM.from_pretrained(resolve(model), dtype=backend.model.dtype).to(backend.model.device)
     out = []
     gains = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optima_agents.backends.hf.loading import TINY
+from optima_agents.backends.chat.model_files import TINY
 
 # width, layers, heads, key-value heads, inner width: from 1b on, those of well-known models of about that size
 SIZES = {

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from optima_envs.records import Finish, Usage
+from optima_envs.records import Usage
+
+from ..policy import Act
 
 Message = Mapping[str, str]
 
@@ -37,15 +39,13 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """``text`` without the end-of-turn token; ``ids`` and ``logprobs`` (nats) with it, when the engine gives them."""
+class Completion(Act):
+    """What an engine makes of a request: an act, its tokens counted by the engine, that a policy may hand on as it is.
 
-    text: str
-    tokens: int
-    prompt_ids: tuple[int, ...] | None = None
-    ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
-    finish: Finish = "stop"
+    ``text`` is without the end-of-turn token; ``ids`` and ``logprobs`` (nats) with it, when the engine gives them.
+    """
+
+    tokens: int  # type: ignore[reportGeneralTypeIssues]  # no default: an engine has to count
     usage: Usage = Usage()
 
 
@@ -82,9 +82,3 @@ class Tokens(Protocol):
     def encode(self, text: str) -> list[int]: ...
 
     def render(self, messages: Sequence[Message]) -> list[int]: ...
-
-
-class BatchEngine(Protocol):
-    """What a batch-only engine offers; ``batching.batched`` puts a queue in front of it."""
-
-    def complete_batch(self, requests: Sequence[Request]) -> list[Completion]: ...

@@ -226,7 +226,7 @@ def parameters(model: str) -> tuple[int, str] | None:
 
     Nothing is downloaded: of a hub model only what earlier downloads left here is read, and of that the headers.
     """
-    from optima_agents.backends.hf.loading import resolve
+    from optima_agents.backends.chat.model_files import resolve
 
     source = resolve(model)
     try:

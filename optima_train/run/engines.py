@@ -53,8 +53,7 @@ class Engines:
 
 def open_engine(config: TrainConfig, ref: ModelRef, **options: Any) -> Backend:
     """The engine for a model of a run; ``options`` of the backend go over the run's own."""
-    from optima_agents import make_backend
-    from optima_agents.making import BACKENDS
+    from optima_agents.making import BACKENDS, open_backend
     from optima_envs.keywords import Keywords
 
     # where and how precisely to compute concerns only backends that compute here
@@ -62,4 +61,4 @@ def open_engine(config: TrainConfig, ref: ModelRef, **options: Any) -> Backend:
     wanted = {"device": config.device, "dtype": config.dtype}
     own = {name: value for name, value in wanted.items() if value is not None and name in declared}
     own |= {"adapter": ref.adapter} if ref.adapter else {}
-    return make_backend(f"{config.backend}:{ref.model}", **(own | options))
+    return open_backend(config.backend, ref.model, **(own | options))

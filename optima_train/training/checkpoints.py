@@ -15,19 +15,12 @@ if TYPE_CHECKING:
     from ..config.settings import LoraConfig, TrainStageConfig
 
 
-def folder_of(model: str) -> str:
-    """Where transformers finds ``model``: ``tiny`` is a folder of this distribution."""
-    from optima_agents.backends.hf.loading import resolve
-
-    return resolve(model)
-
-
 def window(ref: ModelRef) -> int | None:
     """The most tokens ``ref`` can read at once; None: its config does not say."""
-    from transformers import AutoConfig
+    from optima_agents.backends.chat.model_files import load_config, resolve
+    from optima_agents.backends.chat.model_files import window as limit
 
-    config = AutoConfig.from_pretrained(folder_of(ref.model), trust_remote_code=False)
-    return getattr(config, "max_position_embeddings", None)
+    return limit(load_config(resolve(ref.model)))
 
 
 def load_model(ref: ModelRef, precision: str, lora: LoraConfig | None) -> Any:
@@ -36,20 +29,17 @@ def load_model(ref: ModelRef, precision: str, lora: LoraConfig | None) -> Any:
     Trained weights stay fp32 (bf16 is autocast: updates of 1e-6 vanish in bf16 weights); under LoRA the frozen
     ones may be bf16.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
+    from optima_agents.backends.chat.model_files import resolve
+    from optima_agents.backends.hf.loading import load_causal
 
-    dtype = torch.bfloat16 if lora is not None and precision == "bf16" else torch.float32
-    return AutoModelForCausalLM.from_pretrained(
-        folder_of(ref.model), dtype=dtype, use_safetensors=True, trust_remote_code=False
-    )
+    return load_causal(resolve(ref.model), "bfloat16" if lora is not None and precision == "bf16" else "float32")
 
 
 def load_tokenizer(ref: ModelRef) -> Any:
     """The tokenizer of ``ref``; one without a padding token pads with its end token."""
-    from transformers import AutoTokenizer
+    from optima_agents.backends.chat import model_files
 
-    tokenizer = AutoTokenizer.from_pretrained(folder_of(ref.model), trust_remote_code=False)
+    tokenizer = model_files.load_tokenizer(model_files.resolve(ref.model))
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

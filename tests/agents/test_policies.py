@@ -1,18 +1,14 @@
-"""Policies and backends by name, the person's seat, the micro-batcher, and what importing costs."""
+"""Policies and backends by name, the person's seat, and what importing costs."""
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-import threading
 
 import pytest
 
 import optima_agents
-from optima_agents import LLMPolicy, Request, Sampling, make_backend, make_policy, rollout
-from optima_agents.backends.base import Completion, EngineDead
-from optima_agents.backends.hf.batching import Batcher, batched
+from optima_agents import LLMPolicy, Sampling, make_backend, make_policy, rollout
 from optima_agents.human import HumanPolicy
 from optima_agents.scripted import Scripted
 from optima_envs import scenario
@@ -99,52 +95,3 @@ def test_an_error_while_reading_fails_the_episode():
         raise OSError("terminal gone")
 
     assert "terminal gone" in rollout("twohop-asym", HumanPolicy(read, lambda text: None), episodes=1)[0].error.message
-
-
-class Doubler:
-    def __init__(self):
-        self.sizes = []
-
-    def complete_batch(self, requests):
-        self.sizes.append(len(requests))
-        return [Completion(f"{r.seed * 2}", 1) for r in requests]
-
-
-def test_the_batcher_gathers_up_to_its_limit_and_keeps_the_order():
-    engine = Doubler()
-    backend = batched(engine, max_batch=8, max_wait_s=0.05)
-
-    async def ask():
-        return await asyncio.gather(*(backend.complete(Request(seed=s)) for s in range(20)))
-
-    for _ in range(2):  # one batcher, two event loops
-        assert [c.text for c in asyncio.run(ask())] == [str(2 * s) for s in range(20)]
-    assert max(engine.sizes) == 8
-    assert sum(engine.sizes) == 40
-    asyncio.run(backend.aclose())
-    with pytest.raises(EngineDead):
-        asyncio.run(ask())
-
-
-def test_the_batcher_fails_one_item_or_one_batch_and_lives_on():
-    def run(items):
-        if "boom" in items:
-            raise RuntimeError("all")
-        return [ValueError(item) if item == "bad" else item.upper() for item in items]
-
-    batcher = Batcher(run, max_batch=2, max_wait_s=0.05)
-
-    async def ask(*items):
-        return await asyncio.gather(*map(batcher.submit, items), return_exceptions=True)
-
-    good, bad = asyncio.run(ask("x", "bad"))
-    assert good == "X"
-    assert isinstance(bad, ValueError)
-    assert all(isinstance(r, RuntimeError) for r in asyncio.run(ask("boom", "y")))
-    assert asyncio.run(ask("z")) == ["Z"]
-    short = Batcher(lambda items: [], max_wait_s=0.0)
-    with pytest.raises(EngineDead, match="0 results"):
-        asyncio.run(short.submit("x"))
-    batcher.close()
-    batcher.close()
-    assert not any(t.name == "batcher" and t is batcher._thread for t in threading.enumerate())

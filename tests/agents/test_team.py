@@ -114,15 +114,15 @@ def test_another_model_or_changed_weights_get_another_cache_key(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"1")
-    first = identity(f"hf:{folder}", {})
-    assert first == identity(f"hf:{folder}", {})
-    assert first != identity(f"hf:{folder}", {"dtype": "bfloat16"})
-    assert identity("hf:tiny", {"adapters": {"a": folder}}) != identity("hf:tiny", {})
+    first = identity("hf", str(folder), {})
+    assert first == identity("hf", str(folder), {})
+    assert first != identity("hf", str(folder), {"dtype": "bfloat16"})
+    assert identity("hf", "tiny", {"adapters": {"a": folder}}) != identity("hf", "tiny", {})
     (folder / "model.safetensors").write_bytes(b"22")
-    assert first != identity(f"hf:{folder}", {})
-    with_adapter = identity("hf:tiny", {"adapters": {"a": folder}})
+    assert first != identity("hf", str(folder), {})
+    with_adapter = identity("hf", "tiny", {"adapters": {"a": folder}})
     (folder / "model.safetensors").write_bytes(b"333")
-    assert with_adapter != identity("hf:tiny", {"adapters": {"a": folder}})
+    assert with_adapter != identity("hf", "tiny", {"adapters": {"a": folder}})
 
 
 def test_a_cache_of_one_model_never_answers_for_another(tmp_path):

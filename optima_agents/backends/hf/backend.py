@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from ..base import BackendError, Completion, Request
 from ..chat.local_tokens import LocalTokens, check_room
+from ..chat.model_files import load_tokenizer, resolve, window
 from .batching import Batcher
-from .loading import resolve
 
 if TYPE_CHECKING:
     from .likelihood import Pair
 
 GIB = 1 << 30
+UNLIMITED = 1 << 20  # tokens, of a model whose config names no limit
 
 
 class TransformersBackend(LocalTokens):
@@ -25,8 +26,10 @@ class TransformersBackend(LocalTokens):
     ``device`` defaults to CUDA if there is one, ``dtype`` (``"float32"``, ``"bfloat16"``) to float32 on a CPU and
     the checkpoint's own elsewhere. ``adapter`` is a LoRA folder merged into the weights; ``adapters`` maps names to
     folders, chosen per request. ``max_batch`` rows are decoded at once; ``prefix_bytes`` of keys and values of
-    earlier prompts are kept. Each request samples from its own seed, whatever else is in the batch; log-probabilities
-    are the model's own (temperature 1). Raises OSError or ValueError when the model cannot be loaded.
+    earlier prompts are kept. ``ignore_eos``: a turn ends at its limit or a stop string alone, for measurements.
+
+    Each request samples from its own seed, whatever else is in the batch; log-probabilities are the model's own
+    (temperature 1). Raises OSError or ValueError when the model cannot be loaded.
     """
 
     def __init__(
@@ -40,13 +43,14 @@ class TransformersBackend(LocalTokens):
         max_batch: int = 64,
         max_wait_s: float = 0.005,
         prefix_bytes: int = GIB,
+        ignore_eos: bool = False,
     ) -> None:
         import torch
 
         from ..chat.templates import ChatTokenizer
         from .decoding import Decoder
         from .likelihood import Scorer
-        from .loading import load_model, load_tokenizer, stop_ids, window
+        from .loading import load_model, stop_ids
 
         source = resolve(model)
         self.name = model or "tiny"
@@ -55,14 +59,14 @@ class TransformersBackend(LocalTokens):
         self.chat = ChatTokenizer(tokenizer)
         self.model = load_model(source, device, dtype, adapter, adapters)
         self.adapters = frozenset(adapters or ())
-        self.window = window(self.model)
+        self.window = window(self.model.config) or UNLIMITED
         self._vocabulary: int = self.model.config.get_text_config().vocab_size
         prefill = 1024 if device == "cpu" else 16_384
         lock = threading.Lock()
         self._decoder = Decoder(
             self.model,
             self.chat.decode,
-            stop_ids(self.model, tokenizer, self.chat.end_of_turn),
+            () if ignore_eos else stop_ids(self.model, tokenizer, self.chat.end_of_turn),
             self.window,
             max_batch=max_batch,
             max_wait_s=max_wait_s,

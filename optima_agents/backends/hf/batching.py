@@ -1,4 +1,4 @@
-"""Many single awaits become batched calls: a queue and one worker thread in front of a batch-only engine."""
+"""Many single awaits become batched calls: a queue and one worker thread in front of a function over batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from ..base import BatchEngine, Completion, EngineDead, Request
+from ..base import EngineDead
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -100,23 +100,3 @@ class Batcher(Generic[Item, Result]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
-
-
-class BatchedBackend:
-    """A ``Backend`` over a ``BatchEngine``."""
-
-    def __init__(self, engine: BatchEngine, *, max_batch: int = 64, max_wait_s: float = 0.005) -> None:
-        self._batcher: Batcher[Request, Completion] = Batcher(
-            engine.complete_batch, max_batch=max_batch, max_wait_s=max_wait_s
-        )
-
-    async def complete(self, request: Request) -> Completion:
-        return await self._batcher.submit(request)
-
-    async def aclose(self) -> None:
-        await asyncio.to_thread(self._batcher.close)
-
-
-def batched(engine: BatchEngine, max_batch: int = 64, max_wait_s: float = 0.005) -> BatchedBackend:
-    """Put a queue in front of ``engine``: at most ``max_batch`` requests a call, collected for ``max_wait_s``."""
-    return BatchedBackend(engine, max_batch=max_batch, max_wait_s=max_wait_s)

@@ -17,6 +17,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from ..base import BackendError, Completion, ContextOverflow, EngineDead, Request
 from ..chat.local_tokens import LocalTokens, check_room, vllm_sampling
+from ..chat.model_files import load_tokenizer, resolve
 from ..own_loop import OwnLoop
 from ..routing import PrefixRouter
 from .http_json import HttpJson, Lost, Refused
@@ -183,7 +184,6 @@ class TokenServer(LocalTokens, OpenAIBackend):
 
     def __init__(self, address: str, tokenizer: str, *, engines: int = 1, **options: Any) -> None:
         from ..chat.templates import ChatTokenizer
-        from ..hf.loading import load_tokenizer, resolve
 
         super().__init__(address, **options)
         self.chat = ChatTokenizer(load_tokenizer(resolve(tokenizer)))

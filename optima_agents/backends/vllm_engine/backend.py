@@ -20,7 +20,7 @@ from optima_envs.records import Finish, Usage
 
 from ..base import BackendError, Completion, EngineDead, Request, Sampling
 from ..chat.local_tokens import LocalTokens, check_room, vllm_sampling
-from ..hf.loading import load_tokenizer, resolve
+from ..chat.model_files import load_tokenizer, resolve
 from ..own_loop import OwnLoop
 from ..routing import PrefixRouter
 from .log import EngineLog

@@ -8,8 +8,8 @@ from statistics import mean
 import pytest
 
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
+from optima_agents.backends.chat.model_files import TINY
 from optima_agents.backends.hf.backend import TransformersBackend
-from optima_agents.backends.hf.loading import TINY
 from optima_agents.formats import FORMATS
 from optima_envs import scenario
 from optima_envs.records import Episode

@@ -14,7 +14,7 @@ from benchmarks.speed.agreement import ENGINE
 from benchmarks.speed.vllm_server import forget, vllm_server
 from optima_agents import LLMPolicy, Request, Sampling, make_backend, rollout
 from optima_agents.backends.base import ContextOverflow, EngineDead
-from optima_agents.backends.hf.loading import TINY
+from optima_agents.backends.chat.model_files import TINY
 
 # one worker with the vllm backend's tests: every engine is a set of processes with a gigabyte each
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("vllm")]

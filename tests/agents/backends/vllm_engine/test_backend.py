@@ -37,7 +37,7 @@ def adapter(tmp_path_factory) -> str:
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM
 
-    from optima_agents.backends.hf.loading import TINY
+    from optima_agents.backends.chat.model_files import TINY
 
     torch.manual_seed(1)
     config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
@@ -187,7 +187,7 @@ def test_what_cannot_start_says_why(tmp_path):
 
 
 def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch, tmp_path):
-    from optima_agents.backends.hf.loading import TINY
+    from optima_agents.backends.chat.model_files import TINY
     from optima_agents.backends.vllm_engine.on_cpu import SMALL, cpu_options
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
