@@ -9,10 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from optima_envs.records import Said, View
+from optima_envs.scoring.answer_format import FORMATS, TAG
 
 Messages = tuple[dict[str, str], ...]
-
-ANSWER = {"tag": "<A> answer </A>", "boxed": "\\boxed{answer}"}
 
 ROLES: dict[tuple[str, str], str] = {
     ("exchange", "holder"): (
@@ -62,7 +61,7 @@ def instructions(view: View) -> str:
     text = ROLES.get((view.family, view.role))
     if text is None:
         return view.instructions
-    return _filled(text, tuple(view.partners), ANSWER.get(view.answer_format, ANSWER["tag"]))
+    return _filled(text, tuple(view.partners), FORMATS.get(view.answer_format, TAG).ask())
 
 
 @lru_cache(maxsize=128)  # the same at every turn of a seat

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from optima_envs.records import Instance, View
+from optima_envs.scoring.answer_format import FORMATS, TAG
 
 from .policy import Act
 
@@ -79,4 +80,4 @@ def oracle(task: Sequence[Instance]) -> Callable[[Job], Oracle]:
 
 def state(answer: str, answer_format: str) -> str:
     """``answer`` written the way the env reads it."""
-    return f"\\boxed{{{answer}}}" if answer_format == "boxed" else f"<A> {answer} </A>"
+    return FORMATS.get(answer_format, TAG).state(answer)

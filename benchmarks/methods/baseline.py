@@ -14,9 +14,10 @@ from optima_agents import Request, Sampling
 from optima_agents.backends.base import Backend, Message, Tokens
 from optima_agents.dialogue import MAX_CHARS, turn_seed
 from optima_agents.llm import Prompt
-from optima_agents.prompts import ANSWER, messages
+from optima_agents.prompts import messages
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Said, Stop, Turn, View
 from optima_envs.registry import Registry
+from optima_envs.scoring.answer_format import format_named
 from optima_envs.scoring.parsing import extract, normalise
 from optima_envs.tokens import words
 
@@ -129,7 +130,7 @@ class Session:
     @property
     def answer_form(self) -> str:
         """How an answer is written in this environment, to be put into instructions."""
-        return ANSWER[self.view().answer_format]
+        return format_named(self.view().answer_format).ask()
 
     async def ask(self, agent: str, prompt: Sequence[Message], *, seed: int | None = None, **sampling: Any) -> Turn:
         """One completion of ``prompt`` under ``agent``'s name; ``sampling`` overrides fields such as temperature.

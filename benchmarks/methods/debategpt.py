@@ -6,7 +6,7 @@ import random
 import re
 
 from optima_envs.records import Turn
-from optima_envs.scoring.parsing import visible
+from optima_envs.scoring.thinking import visible
 
 from .baseline import Baseline, Session
 from .seats import bystander, pasted, replied, seats, told

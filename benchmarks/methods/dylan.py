@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from optima_envs.records import Turn
-from optima_envs.scoring.parsing import visible
+from optima_envs.scoring.thinking import visible
 
 from .baseline import Baseline, Session
 from .seats import Seat, bystander, numbered, seats, told

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from optima_envs.scoring.parsing import MAX_ANSWER, visible
+from optima_envs.scoring.answer_format import MAX_ANSWER
+from optima_envs.scoring.thinking import visible
 
 MAX_TEXT = 20_000  # characters from the end that are looked at
 MAX_TRIES = 100  # places tried as the start of an object

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from optima_envs.scoring.parsing import visible
+from optima_envs.scoring.thinking import visible
 
 from .baseline import Baseline, Session
 from .cot import CONTEXT, question

@@ -7,9 +7,8 @@ from typing import Any
 
 import gymnasium
 
-from ..games.round_robin import STATE
 from ..scenario import scenario
-from ..scoring.parsing import extract
+from ..scoring.answer_format import FORMATS
 from .parallel import DialogueEnv
 
 Partner = Callable[[dict[str, Any]], str]
@@ -83,7 +82,7 @@ class SingleSeat(gymnasium.Env[dict[str, Any], str]):
 def recite(observation: dict[str, Any]) -> str:
     """The default partner: agrees with the answer it heard last, and until there is one tells its facts."""
     for _, text in reversed(observation["dialogue"]):
-        for form, shape in STATE.items():
-            if (answer := extract(text, form)) is not None:
-                return shape.replace("answer", answer)
+        for form in FORMATS.values():
+            if (answer := form.find(text)) is not None:
+                return form.state(answer, gap="")
     return observation["private"] or "Please go on."

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .round_robin import STATE, RoundRobin, settled
+from .round_robin import RoundRobin, settled
 from .rules import Turns
 
 
@@ -32,7 +32,7 @@ class AsymmetricQA(RoundRobin):
     def instructions(self, agent: str, partners: Sequence[str]) -> str:
         return (
             f"{agent} and {', '.join(partners)} answer one question together; each holds facts the others cannot see. "
-            f"An answer is stated as {STATE[self.answer_format]}. The dialogue ends when two agents have stated "
+            f"An answer is stated as {self.form.ask(gap='')}. The dialogue ends when two agents have stated "
             f"the same answer, or after {self.max_turns} messages."
         )
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .round_robin import STATE, RoundRobin, settled
+from .round_robin import RoundRobin, settled
 from .rules import Turns
 
 
@@ -32,7 +32,7 @@ class SolverCritic(RoundRobin):
     def instructions(self, agent: str, partners: Sequence[str]) -> str:
         solver, *critics = self.agents
         if agent == solver:
-            answer = STATE[self.answer_format]
+            answer = self.form.ask(gap="")
             part = f"{agent} solves the problem and states the answer as {answer}; {', '.join(critics)} may object."
         else:
             part = f"{solver} solves the problem; {agent} points out mistakes and never states the answer."

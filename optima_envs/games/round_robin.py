@@ -8,13 +8,12 @@ from functools import lru_cache
 from typing import Any, ClassVar, get_args
 
 from ..records import Instance, Outcome, Said, Turn, View
-from ..scoring.parsing import extract, normalise
+from ..scoring.answer_format import FORMATS, AnswerFormat
+from ..scoring.parsing import normalise
 from .rules import Order, Turns, next_speakers, said, tokens_left
 
-STATE = {"tag": "<A>answer</A>", "boxed": "\\boxed{answer}"}
-MARK = {"tag": "<", "boxed": "\\boxed"}  # text without it holds no answer, so most turns need no parsing
 # the same turn is looked at again at every later turn
-_extract = lru_cache(maxsize=128)(extract)
+_find = lru_cache(maxsize=128)(AnswerFormat.find)
 settled = lru_cache(maxsize=128)(normalise)
 
 
@@ -49,8 +48,8 @@ class RoundRobin:
             raise ValueError(f"token_budget must be at least 1 or None, got {self.token_budget}")
         if self.order not in get_args(Order):
             raise ValueError(f"order must be one of {', '.join(get_args(Order))}, got {self.order!r}")
-        if self.answer_format not in STATE:
-            raise ValueError(f"answer_format must be one of {', '.join(STATE)}, got {self.answer_format!r}")
+        if self.answer_format not in FORMATS:
+            raise ValueError(f"answer_format must be one of {', '.join(FORMATS)}, got {self.answer_format!r}")
         object.__setattr__(self, "agents", agents)
         # a view is built for every agent at every turn, so what never changes is put together once
         fixed = {}
@@ -59,6 +58,11 @@ class RoundRobin:
             fixed[agent] = (partners, self.role(agent), self.instructions(agent, partners))
         object.__setattr__(self, "_fixed", fixed)
         object.__setattr__(self, "_heard", [((), ())])  # in a list, which a frozen object may fill
+
+    @property
+    def form(self) -> AnswerFormat:
+        """The form in which answers are stated."""
+        return FORMATS[self.answer_format]
 
     def role(self, agent: str) -> str:
         """The part ``agent`` plays."""
@@ -132,9 +136,10 @@ class RoundRobin:
 
     def stated(self, turn: Turn) -> str | None:
         """The answer stated in ``turn``; None when there is none or its speaker is not entitled to give one."""
-        if MARK[self.answer_format] not in turn.text or not self.entitled(turn.agent):
+        form = self.form
+        if form.mark not in turn.text or not self.entitled(turn.agent):  # most turns need no reading
             return None
-        return _extract(turn.text, self.answer_format)
+        return _find(form, turn.text)
 
     def last_answer(self, turns: Turns) -> str | None:
         """The answer stated last, or None: the final answer of a dialogue that ran into a limit."""

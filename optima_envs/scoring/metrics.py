@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from ..registry import Registry
+from .answer_format import MAX_ANSWER
 from .numerals import read_number
-from .parsing import MAX_ANSWER, unwrap
+from .parsing import unwrap
 
 
 @runtime_checkable

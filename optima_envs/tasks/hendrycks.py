@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 
 from ..records import Instance
-from ..scoring.parsing import boxes
+from ..scoring.answer_format import boxes
 from .dataset import Dataset, RowError, UnusableRowError, need_text
 from .loading import Data, Row, Source
 

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from functools import cache
 
 from ..records import Instance, Turn
-from ..scoring.parsing import extract, normalise
+from ..scoring.answer_format import TAG, AnswerFormat, format_named
+from ..scoring.parsing import normalise
 from .names import FAMILIES, LINKS, PEOPLE, VALUES
 
 SPLITS = ("train", "validation", "test")
@@ -30,7 +31,8 @@ class TwoHop:
     """A sequence of instances; item ``i`` depends on (seed, split, i) alone.
 
     ``hops``: facts in a chain (>= 2). ``distractors``: parallel chains that do not matter (>= 1; the default 5
-    gives each of two agents six facts). Raises ValueError for an unknown split or numbers out of range.
+    gives each of two agents six facts). ``answer_format``: the game's, in which ``supported`` looks for answers. Raises
+    ValueError for an unknown split or format, or numbers out of range.
     """
 
     name = "twohop"
@@ -44,6 +46,7 @@ class TwoHop:
         distractors: int = 5,
         agents: Sequence[str] = ("Alice", "Bob"),
         size: int = 1_000_000,
+        answer_format: str = TAG.name,
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"twohop has no split {split!r}; choose from {', '.join(SPLITS)}")
@@ -51,6 +54,7 @@ class TwoHop:
             raise ValueError(f"twohop needs hops >= 2, two agents, 1 <= distractors < {len(FAMILIES) // max(2, hops)}")
         self.split, self.seed, self.hops, self.distractors, self.size = split, seed, hops, distractors, size
         self.agents = tuple(agents)
+        self.form = format_named(answer_format)
 
     def __len__(self) -> int:
         return self.size
@@ -88,10 +92,9 @@ class TwoHop:
             chains.append([(rel, nodes[i], nodes[i + 1]) for i, rel in enumerate([*links, last])])
         return chains
 
-    @staticmethod
-    def supported(inst: Instance, turns: Sequence[Turn]) -> bool | None:
+    def supported(self, inst: Instance, turns: Sequence[Turn]) -> bool | None:
         """False if the final answer was a guess: nothing read or said led to it when first stated (see ``support``)."""
-        return support(inst, turns)
+        return support(inst, turns, self.form)
 
 
 def sentence(fact: Fact) -> str:
@@ -112,13 +115,13 @@ def deal(rng: random.Random, chains: list[list[Fact]], agents: Sequence[str]) ->
     return held
 
 
-def support(inst: Instance, turns: Sequence[Turn]) -> bool | None:
+def support(inst: Instance, turns: Sequence[Turn], form: AnswerFormat = TAG) -> bool | None:
     """Whether the question's subject led to the final answer for whoever stated it first; None without an answer.
 
     What an agent can reach: the subject, every name a partner has said, and, by its own facts, all that follows from
     those. Right or wrong does not matter here: a misread fact is an error, not a guess.
     """
-    stated = [extract(turn.text, "tag") for turn in turns]
+    stated = [form.find(turn.text) for turn in turns]
     answers = [normalise(answer) for answer in stated if answer is not None]
     if not answers:
         return None

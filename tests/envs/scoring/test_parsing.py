@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optima_envs.scoring.parsing import MAX_ANSWER, MAX_SCAN, extract, normalise, unwrap, visible
+from optima_envs.scoring.answer_format import MAX_ANSWER, MAX_SCAN
+from optima_envs.scoring.parsing import extract, normalise, unwrap
+from optima_envs.scoring.thinking import visible
 
 PIECES = (
     "<A>",

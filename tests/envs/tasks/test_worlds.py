@@ -107,15 +107,16 @@ def test_arith_amounts_stay_in_range_and_add_up() -> None:
 
 
 def test_a_guess_is_told_from_a_misread_fact() -> None:
-    inst = TwoHop("test")[0]
+    world = TwoHop("test")
+    inst = world[0]
     (_, _, link), (_, _, value) = inst.meta["gold"]
     teller = inst.meta["holders"][0]
     solver = next(agent for agent in inst.private if agent != teller)
     wrong = next(o for r, s, o in facts(inst, solver) if r == inst.meta["gold"][1][0] and s != link)
     told, answer = Turn(teller, link), Turn(solver, f"<A> {value} </A>")
-    assert TwoHop.supported(inst, [told, answer]) is True
-    assert TwoHop.supported(inst, [answer, told]) is False
-    assert TwoHop.supported(inst, [Turn(solver, f"<A> {wrong} </A>"), told]) is False
+    assert world.supported(inst, [told, answer]) is True
+    assert world.supported(inst, [answer, told]) is False
+    assert world.supported(inst, [Turn(solver, f"<A> {wrong} </A>"), told]) is False
     other = next(s for r, s, o in facts(inst, solver) if o == wrong)
-    assert TwoHop.supported(inst, [Turn(teller, other), Turn(solver, f"<A> {wrong} </A>")]) is True
-    assert TwoHop.supported(inst, [told]) is None
+    assert world.supported(inst, [Turn(teller, other), Turn(solver, f"<A> {wrong} </A>")]) is True
+    assert world.supported(inst, [told]) is None
