@@ -115,12 +115,12 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "checks": {"adapters", "tasks"},
     },
     "optima_agents": {
-        "": {"backends", "backends.hf"},
+        "": {"backends", "backends.chat"},
         "backends": set(),
         "backends.chat": {"backends"},
         "backends.hf": {"backends", "backends.chat"},
-        "backends.vllm_engine": {"backends", "backends.chat", "backends.hf"},
-        "backends.openai_api": {"backends", "backends.chat", "backends.hf"},
+        "backends.vllm_engine": {"backends", "backends.chat"},
+        "backends.openai_api": {"backends", "backends.chat"},
     },
     "optima_train": {
         "": {"config", "run", "stages", "training", "tree_search", "loop", "cli", "analysis"},

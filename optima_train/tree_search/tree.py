@@ -12,8 +12,6 @@ from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
-from rapidfuzz.distance import Levenshtein
-
 from optima_envs.records import Turn
 
 if TYPE_CHECKING:
@@ -155,4 +153,6 @@ class Tree:
 
 def gap(one: str, two: str, limit: float) -> float:
     """Edit distance over the longer length, in [0, 1]; anything above ``limit`` may come out as 1."""
+    from rapidfuzz.distance import Levenshtein  # with the training extra: trees can be read without it
+
     return Levenshtein.normalized_distance(one, two, score_cutoff=limit)
