@@ -1,7 +1,8 @@
-# make quickstart | test | check | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
+# make quickstart | test | floors | check | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN_EXTRAS = train,math
+comma := ,
 DEV_EXTRAS = $(RUN_EXTRAS),openai,plots,dev
 NEED_GIB = 4
 test: NEED_GIB = 6
@@ -22,7 +23,7 @@ READY = $(VENV)/.ready
 READY_DEV = $(VENV)/.ready-dev
 READY_TEST = $(VENV)/.ready-test
 
-.PHONY: help quickstart setup setup-dev test check wheel lock tree clean
+.PHONY: help quickstart setup setup-dev test floors check wheel lock tree clean
 help:
 	@sed -n 1p Makefile
 
@@ -34,6 +35,20 @@ setup-dev: $(READY_DEV)
 
 test: $(READY_TEST)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# the oldest versions that pyproject.toml allows: what needs no engine is tested with them
+FLOOR_EXTRAS = openai,math,data
+FLOORS = build/floors
+floors: $(FLOORS)/.ready
+	@$(FLOORS)/bin/python -m pytest -n $(JOBS) -q -p no:cacheprovider tests/envs tests/agents/test_*.py tests/benchmarks/methods tests/test_public_api.py
+
+$(FLOORS)/.ready: pyproject.toml
+	@echo "installing the oldest allowed versions"
+	@$(PYTHON) -m venv $(FLOORS)
+	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(PYTHON) tools/floors.py $(subst $(comma), ,$(FLOOR_EXTRAS)) > $(FLOORS)/constraints.txt
+	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOORS)/constraints.txt -e '.[$(FLOOR_EXTRAS)]' pytest pytest-xdist hypothesis
+	@touch $@
 
 check: $(READY_DEV)
 	@$(BIN)/ruff check .

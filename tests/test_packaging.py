@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -137,3 +139,23 @@ def test_the_wheel_has_everything_and_only_us(tmp_path: Path):
     assert tops == {"optima_envs", "optima_agents", "optima_train", "benchmarks"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name or "/runs/" in name]
+
+
+def test_every_floor_is_a_version_that_is_tested():
+    """``make floors`` runs those of the core and of three extras; what the lock file pins is tested here."""
+    from floors import PROJECT, floors
+
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    run = re.search(r"^FLOOR_EXTRAS = (\S+)", makefile, re.MULTILINE)
+    assert run is not None
+    by_itself = floors(run[1].split(","))
+    locked = dict(
+        re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    versions = {name.lower().replace("_", "-"): version for name, version in locked.items()}
+    extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for extra in ("hf", "train", "plots", "vllm-cpu", "bench"):
+        assert extra in extras
+        for name, floor in floors([extra]).items():
+            pinned = versions.get(name.lower(), "")
+            assert name in by_itself or f"{pinned}.".startswith(f"{floor}."), f"{extra}: {name}>={floor} is untested"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 
 WORDS = "Alice Bob said that the question was about a river in France and the answer is 7, maybe 12. I agree! Yes, no. "
@@ -59,6 +60,7 @@ FAMILIES = {
 
 def make_tokenizer(family: str):
     """A byte-level BPE tokenizer with the control tokens and the chat template of ``family``."""
+    pytest.importorskip("transformers", reason="needs the extra hf")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
