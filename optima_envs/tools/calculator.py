@@ -22,7 +22,9 @@ MAX_BITS = 2_000  # of a numerator or denominator: about 600 digits
 MAX_EXPONENT = 1_000
 MAX_DECIMALS = 12  # a longer or endless decimal is shown as a fraction
 
-_SIGNS = str.maketrans({"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\u2013": "-", "$": "", "\u20ac": "", "\u00a3": ""})
+_SIGNS = str.maketrans(
+    {"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\u2013": "-", "$": "", "\u20ac": "", "\u00a3": ""}
+)
 _PERCENT = r"[ ]*%(?![ ]*[\w(.])"  # followed by a number or a bracket it is the remainder
 _NUMBER = re.compile(
     rf"(?<![\w.])(?:(\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(\.\d*)?|(\.\d+))(?:[eE]([+-]?\d{{1,3}}))?(?![\w.])({_PERCENT})?"
