@@ -27,7 +27,8 @@ _SIGNS = str.maketrans(
 )
 _PERCENT = r"[ ]*%(?![ ]*[\w(.])"  # followed by a number or a bracket it is the remainder
 _NUMBER = re.compile(
-    rf"(?<![\w.])(?:(\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(\.\d*)?|(\.\d+))(?:[eE]([+-]?\d{{1,3}}))?(?![\w.])({_PERCENT})?"
+    rf"(?<![\w.])(?:(\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(\.\d*)?|(\.\d+))(?:[eE]([+-]?\d{{1,3}}))?(?![\w.])({_PERCENT})?",
+    re.ASCII,
 )
 _SHARE = re.compile(rf"([A-Za-z]\w*){_PERCENT}", re.ASCII)
 _STRANGE = re.compile(r"[^\w.+\-*/%(),<>=! ]", re.ASCII)

@@ -79,9 +79,11 @@ class Table:
 
     def check(self) -> None:
         """Raises ValueError, in one line, for a table that SQLite does not take or that is too large."""
-        twice = [name for at, (name, _) in enumerate(self.columns) if name.casefold() in self._names(at)]
-        if twice:
-            raise ValueError(f"two columns named {twice[0]}")
+        names: set[str] = set()
+        for name, _ in self.columns:
+            if name.casefold() in names:
+                raise ValueError(f"two columns named {name}")
+            names.add(name.casefold())
         for number, row in enumerate(self.rows, 1):
             if len(row) != len(self.columns):
                 raise ValueError(f"row {number} of the table has {len(row)} values for {len(self.columns)} columns")
@@ -91,9 +93,6 @@ class Table:
             _build(self).close()
         except _REFUSALS as err:
             raise ValueError(f"SQLite does not take the table: {_reason(err)}") from None
-
-    def _names(self, count: int) -> set[str]:
-        return {name.casefold() for name, _ in self.columns[:count]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +106,16 @@ class Result:
 
 def run(table: Table, before: Iterable[str], statement: str) -> Result:
     """The result of ``statement`` after those of ``before``, of which the failing ones change nothing."""
-    with closing(_build(table)) as database:
-        _replay(database, table, before)
+    with closing(_current(table, before)) as database:
         try:
-            return _execute(database, table, statement)
+            return _execute(database, statement)
         except _REFUSALS as err:
             return Result(f"error: {_reason(err)}", failed=True)
 
 
 def rows(table: Table, before: Iterable[str] = ()) -> list[tuple[Any, ...]]:
     """The rows of the table after the statements of ``before``."""
-    with closing(_build(table)) as database:
-        _replay(database, table, before)
+    with closing(_current(table, before)) as database:
         database.set_authorizer(None)
         database.set_progress_handler(None, 0)
         return database.execute(f"SELECT * FROM {_quoted(table.name)}").fetchall()  # noqa: S608 - quoted
@@ -152,22 +149,31 @@ def _build(table: Table) -> sqlite3.Connection:
     return database
 
 
-def _replay(database: sqlite3.Connection, table: Table, before: Iterable[str]) -> None:
+def _current(table: Table, before: Iterable[str]) -> sqlite3.Connection:
+    """The database after the statements of ``before``. One that fails may take with it what stood before it, so then
+    all is built again; and what was in time once is given ten times as long, so that no state hangs on the clock."""
+    done: list[str] = []
+    database = _build(table)
     for statement in before:
         try:
-            _execute(database, table, statement)
-        except _REFUSALS:  # what failed then fails now
-            continue
+            _execute(database, statement, 10 * MAX_SECONDS)
+            done.append(statement)
+        except _REFUSALS:
+            database.close()
+            database = _build(table)
+            for earlier in done:
+                _execute(database, earlier, 10 * MAX_SECONDS)
+    return database
 
 
-def _execute(database: sqlite3.Connection, table: Table, statement: str) -> Result:
+def _execute(database: sqlite3.Connection, statement: str, seconds: float | None = None) -> Result:
     if len(statement) > MAX_STATEMENT:
         raise ValueError(f"the statement is longer than {MAX_STATEMENT} characters")
     if first_word(statement) not in KEYWORDS:
         raise ValueError(f"a statement begins with one of {', '.join(KEYWORDS).upper()}")
     if copies(statement) > MAX_COPIES:
         raise ValueError("the common table expressions use each other too often")
-    database.set_progress_handler(_budget(), EVERY)
+    database.set_progress_handler(_budget(MAX_SECONDS if seconds is None else seconds), EVERY)
     before = database.total_changes
     cursor = database.execute(statement)
     if cursor.description is None:
@@ -205,9 +211,9 @@ def _authorizer(table: str) -> Callable[..., int]:
     return allowed
 
 
-def _budget() -> Callable[[], bool]:
+def _budget(seconds: float) -> Callable[[], bool]:
     """True once a statement has used up its steps or its processor time."""
-    looks, end = 0, time.thread_time() + MAX_SECONDS
+    looks, end = 0, time.thread_time() + seconds
 
     def spent() -> bool:
         nonlocal looks
