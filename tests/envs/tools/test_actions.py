@@ -192,9 +192,9 @@ def test_records_of_foreign_worlds_are_read_without_a_list_of_tools():
 
 
 PIECES = st.sampled_from(
-    ["Action:", "Action Input:", "search", "[", "]", "{", "}", '{"query": "a"}', "```sql", "```", "Observation:", "\n", " ", "<A>", "</A>",
-     "finish[", "Final Answer:", "<think>", "</think>", "\\boxed{", "a", "\x00", "\ud800", "*", ">", "environment:", '"']
-)  # fmt: skip
+    'Action:~Action Input:~search~[~]~{~}~{"query": "a"}~```sql~```~Observation:~\n~ ~<A>~</A>~finish[~Final Answer:'
+    '~<think>~</think>~\\boxed{~a~\x00~\ud800~*~>~environment:~"'.split("~")
+)
 
 
 @given(st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=40).map("".join)), st.sampled_from(["tag", "boxed"]))
