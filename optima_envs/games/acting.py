@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ..records import Instance, Said, Stop, Turn, View
+from ..records import ENVIRONMENT, Instance, Said, Stop, Turn, View
+from ..scoring.answer_format import FORMATS
 from ..tools.grammar import without_observation
-from .replies import ENVIRONMENT
-from .round_robin import STATE
 from .rules import Turns, tokens_left
 
 S = TypeVar("S")
@@ -48,8 +47,8 @@ class Acting(Generic[S]):
             raise ValueError(f"max_turns must be at least 1, got {self.max_turns}")
         if self.token_budget is not None and self.token_budget < 1:
             raise ValueError(f"token_budget must be at least 1 or None, got {self.token_budget}")
-        if self.answer_format not in STATE:
-            raise ValueError(f"answer_format must be one of {', '.join(STATE)}, got {self.answer_format!r}")
+        if self.answer_format not in FORMATS:
+            raise ValueError(f"answer_format must be one of {', '.join(FORMATS)}, got {self.answer_format!r}")
         object.__setattr__(self, "agents", agents)
 
     @property

@@ -20,14 +20,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, get_args
 
-from ..records import Instance, Outcome, Turn
-from ..scoring.parsing import visible
+from ..records import ENVIRONMENT, Instance, Outcome, Turn
+from ..scoring.thinking import visible
 from ..tools.actions import NO_ACTION, OWN_OBSERVATION, SEVERAL
 from ..tools.bindings import TOOLS, Executed, execute
 from ..tools.calculator import Value
 from ..tools.grammar import without_observation
 from .acting import Acting
-from .replies import ENVIRONMENT, reply
+from .replies import reply
 from .rules import Turns
 
 Formulation = Literal["iterative", "onetime"]

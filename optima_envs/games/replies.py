@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from ..records import Instance, Turn
+from ..records import ENVIRONMENT, Instance, Turn
 from .rules import Rules, Turns
-
-ENVIRONMENT = "environment"
 
 
 @runtime_checkable

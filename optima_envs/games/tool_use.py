@@ -18,13 +18,14 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..records import Instance, Outcome, Turn
-from ..scoring.parsing import normalise, visible
+from ..records import ENVIRONMENT, Instance, Outcome, Turn
+from ..scoring.answer_format import FORMATS
+from ..scoring.parsing import normalise
+from ..scoring.thinking import visible
 from ..tools.actions import OWN_OBSERVATION, SEVERAL, Parsed, parse_action
 from ..tools.world import WORLDS, Done, World, clip, offered
 from .acting import Acting
-from .replies import ENVIRONMENT, reply
-from .round_robin import STATE
+from .replies import reply
 from .rules import Turns
 
 NO_VERDICT = "no verdict"  # a checker's turn that neither approves nor vetoes
@@ -195,7 +196,7 @@ class ToolUse(Acting[Progress]):
         tools = "; ".join(f"{tool.form} {tool.does}" for tool in offered(self._world, inst.meta))
         text = (
             f"{actor} works on a task with tools, one action a message, and the environment answers: {tools}. "
-            f"{actor} states the final answer as {STATE[self.answer_format]}."
+            f"{actor} states the final answer as {FORMATS[self.answer_format].ask(gap='')}."
         )
         if self.checker:
             text += f" Before an action is carried out, {self.agents[1]} replies Approve, or Veto: and why."

@@ -14,8 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ..games.replies import ENVIRONMENT
-from ..records import Instance, Turn
+from ..records import ENVIRONMENT, Instance, Turn
 from ..scoring.parsing import normalise
 from ..tools.actions import parse_action
 from .dataset import Dataset

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..scoring.parsing import MAX_SCAN, visible
+from ..scoring.answer_format import MAX_SCAN
+from ..scoring.thinking import visible
 from .actions import BAD_ARGUMENTS, NO_ACTION, OWN_OBSERVATION, UNKNOWN_TOOL
 from .calculator import CalculatorError, Value, calculate, show
 from .grammar import short, without_observation

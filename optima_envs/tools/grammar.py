@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..scoring.parsing import MAX_SCAN, extract, visible
+from ..scoring.answer_format import FORMATS, MAX_SCAN
+from ..scoring.thinking import visible
 
 MAX_JSON = 16_000  # characters of an action input or a list of answers
 FINISH = "finish"  # the name that states the final answer instead of calling a tool
@@ -105,11 +106,8 @@ def _blocks(text: str) -> Iterator[Place]:
 
 def _answers(text: str, answer_format: str) -> Iterator[Place]:
     """The answer stated last in the environment's own form, where it stands."""
-    answer = extract(text, answer_format)
-    if answer is not None:
-        opening = r"<A>\s*" if answer_format == "tag" else r"\\boxed\s*\{\s*"
-        place = list(re.finditer(opening + re.escape(answer), text, re.IGNORECASE))[-1]
-        yield Place(place.start(), place.end(), FINISH, answer)
+    if (place := FORMATS[answer_format].place(text)) is not None:
+        yield Place(*place, FINISH, text[slice(*place)].strip())
     for head in _FINAL.finditer(text):
         end = _line_end(text, head.end())
         if text[head.end() : head.end() + 1] in ("[", "{") and (decoded := _decode(text, head.end())) is not None:

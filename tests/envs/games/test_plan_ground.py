@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from support.acting import play, replies, script
 
 from optima_envs.games.plan_ground import PlanGround
-from optima_envs.games.replies import ENVIRONMENT
-from optima_envs.records import Instance, Outcome
+from optima_envs.records import ENVIRONMENT, Instance, Outcome
 from optima_envs.tools.actions import BAD_ARGUMENTS, NO_ACTION, OWN_OBSERVATION, SEVERAL, UNKNOWN_TOOL
 
 PEARS = Instance("pears", "Mira has 5 pears, buys 3 and eats 2. How many pears does she have?", ("6",))

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.acting import BOATS, COLUMNS, play, replies, script, sql
 
-from optima_envs.games.replies import ENVIRONMENT, Responds, replied
+from optima_envs.games.replies import Responds, replied
 from optima_envs.games.rules import Rules
 from optima_envs.games.tool_use import MAX_REFLECTION, NO_VERDICT, ToolUse, remember, verdict
-from optima_envs.records import Episode, EpisodeKey, Instance, Outcome, Turn
+from optima_envs.records import ENVIRONMENT, Episode, EpisodeKey, Instance, Outcome, Turn
 from optima_envs.registry import UnknownName
 from optima_envs.tools.actions import NO_ACTION, NOT_OFFERED, OWN_OBSERVATION, SEVERAL, UNKNOWN_TOOL
 from optima_envs.tools.rows import METRIC
