@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from .codec import read, write
 
+ENVIRONMENT = "environment"  # the speaker of what a world replies; no agent may have that name
 SCHEMA = 1
 Finish = Literal["stop", "length", "error"]
 Stop = Literal["answered", "max_turns", "token_budget", "error"]

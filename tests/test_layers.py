@@ -109,8 +109,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "optima_envs": {
         "": {"adapters", "checks", "games", "scoring"},
         "scoring": set(),
-        "games": {"scoring"},
-        "tasks": {"scoring"},
+        "tools": {"scoring"},
+        "games": {"scoring", "tools"},
+        "tasks": {"scoring", "tools"},
         "adapters": {"games", "scoring"},
         "checks": {"adapters", "tasks"},
     },

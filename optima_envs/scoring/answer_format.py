@@ -51,11 +51,16 @@ class AnswerFormat:
         if self.mark not in text:
             return None
         shown = visible(text)[-MAX_SCAN:]
+        place = self.place(shown)
+        return shown[place[0] : place[1]].strip() if place else None
+
+    def place(self, shown: str) -> tuple[int, int] | None:
+        """(start, end) of the answer that counts in a text without thinking; see ``find``."""
         best = None
         for start, end in self.spans(shown):
             if (best is None or start > best[0]) and end - start <= MAX_ANSWER and shown[start:end].strip():
                 best = (start, end)
-        return shown[best[0] : best[1]].strip() if best else None
+        return best
 
 
 def tags(text: str) -> Spans:

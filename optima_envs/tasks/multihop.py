@@ -18,12 +18,39 @@ from .splitting import Paragraph, deal, held_titles
 
 
 def instance(row: Row, agents: Sequence[str], seed: int, first_sentence: bool = False) -> Instance:
-    """One question with its paragraphs dealt out; ``meta`` keeps who holds which title. Raises RowError.
+    """One question with its paragraphs dealt out; ``meta`` keeps who holds which title. Raises RowError."""
+    row_id = row_name(row)
+    found, notes = paragraphs(row, first_sentence)
+    halves = deal(found, agents, row_id, seed=seed)
+    return Instance(
+        id=row_id,
+        question=clean_text(row, "question"),
+        answers=(clean_text(row, "answer"),),
+        private={agent: "\n\n".join(map(str, held)) for agent, held in halves.items()},
+        meta={
+            **{key: row[key] for key in ("type", "level") if isinstance(row.get(key), str)},
+            **held_titles(halves),
+            **({"notes": notes} if notes else {}),
+        },
+    )
+
+
+def row_name(row: Row) -> str:
+    """The row's id. Raises RowError."""
+    return need_text(row, "_id" if "_id" in row else "id")
+
+
+def clean_text(row: Row, key: str) -> str:
+    """``row[key]`` without HTML entities. Raises RowError when it is missing, no text, or empty."""
+    return _clean(need_text(row, key))
+
+
+def paragraphs(row: Row, first_sentence: bool = False) -> tuple[list[Paragraph], list[str]]:
+    """A row's paragraphs, the supporting ones first, and notes on what is odd. Raises RowError.
 
     Copies without ``supporting_facts`` are read too; then nothing is known to be supporting. ``first_sentence`` keeps
     only that of each paragraph, as the reference code does with HotpotQA.
     """
-    row_id = need_text(row, "_id" if "_id" in row else "id")
     contexts = _pairs(row, "context", ("title", "sentences"))
     facts = _pairs(row, "supporting_facts", ("title", "sent_id")) if row.get("supporting_facts") else []
     notes: list[str] = []
@@ -39,20 +66,9 @@ def instance(row: Row, agents: Sequence[str], seed: int, first_sentence: bool = 
         notes.append(f"{len(contexts)} paragraphs, not 10")
     if len(wanted) < 2:
         notes.append(f"{len(wanted)} supporting paragraphs named")
-    paragraphs = [Paragraph(title, _text(sentences, first_sentence), False) for title, sentences in texts.items()]
     gold = [Paragraph(title, _text(texts[title], first_sentence), True) for title in wanted if title in texts]
-    halves = deal(gold + [p for p in paragraphs if p.title not in wanted], agents, row_id, seed=seed)
-    return Instance(
-        id=row_id,
-        question=_clean(need_text(row, "question")),
-        answers=(_clean(need_text(row, "answer")),),
-        private={agent: "\n\n".join(map(str, held)) for agent, held in halves.items()},
-        meta={
-            **{key: row[key] for key in ("type", "level") if isinstance(row.get(key), str)},
-            **held_titles(halves),
-            **({"notes": list(dict.fromkeys(notes))} if notes else {}),
-        },
-    )
+    rest = [Paragraph(title, _text(texts[title], first_sentence)) for title in texts if title not in wanted]
+    return gold + rest, list(dict.fromkeys(notes))
 
 
 def _merge(contexts: list[tuple[str, Any]], notes: list[str]) -> dict[str, list[str]]:

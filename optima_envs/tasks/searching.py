@@ -1,0 +1,106 @@
+"""hotpotqa-search and twohop-search: two-hop questions whose passages stand behind a search tool.
+
+| fact | value |
+|---|---|
+| task | the questions of ``hotpotqa-asym`` and ``twohop-asym``; nobody holds anything, all of it can be searched |
+| passages | ``meta["passages"]``, shuffled by the instance's id: HotpotQA's paragraphs, or one fact each |
+| metric | SQuAD F1 |
+| source, licence | those of ``hotpotqa`` and ``twohop`` |
+| history | v0: first version |
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from ..records import ENVIRONMENT, Instance, Turn
+from ..scoring.parsing import normalise
+from ..tools.actions import parse_action
+from .dataset import Dataset
+from .hotpotqa import HotpotQA
+from .loading import Data, Row
+from .multihop import clean_text, paragraphs, row_name
+from .splitting import Paragraph
+from .twohop import TwoHop
+
+
+class HotpotSearch(Dataset):
+    """See ``Dataset`` for what is raised."""
+
+    name = "hotpotqa-search"
+    source = HotpotQA.source
+
+    def __init__(self, split: str = "validation", data: Data = None, *, skip_bad_rows: bool = False) -> None:
+        super().__init__(split, data, skip_bad_rows)
+
+    def build(self, row: Row, index: int) -> Instance:
+        found, notes = paragraphs(row)
+        inst = Instance(row_name(row), clean_text(row, "question"), (clean_text(row, "answer"),))
+        return _behind_search(inst, found, notes)
+
+    def solution(self, inst: Instance) -> dict[str, list[str]]:
+        """What each role says in a perfect dialogue: a search for each supporting title, and the answer."""
+        return _solution(inst, inst.meta["gold"])
+
+    @staticmethod
+    def supported(inst: Instance, turns: Sequence[Turn]) -> bool | None:
+        """Whether an observation held the final answer before it was stated (see ``seen_before``)."""
+        return seen_before(turns)
+
+
+class TwoHopSearch:
+    """The two-hop world (arguments and errors: see ``TwoHop``) with each of its facts as a passage."""
+
+    name = "twohop-search"
+
+    def __init__(
+        self, split: str = "test", *, seed: int = 0, hops: int = 2, distractors: int = 5, size: int = 1_000_000
+    ) -> None:
+        self._world = TwoHop(split, seed=seed, hops=hops, distractors=distractors, size=size)
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self._world)
+
+    def __getitem__(self, index: int) -> Instance:
+        inst = self._world[index]
+        facts = sorted(line for held in inst.private.values() for line in held.splitlines())
+        gold = [f"{relation} of {subject}" for relation, subject, _ in inst.meta["gold"]]
+        bare = Instance(inst.id, inst.question, inst.answers)
+        return _behind_search(bare, [Paragraph("", fact) for fact in facts], [], gold)
+
+    def solution(self, inst: Instance) -> dict[str, list[str]]:
+        """What each role says in a perfect dialogue: a search for each fact of the chain, and the answer."""
+        return _solution(inst, inst.meta["gold"])
+
+    @staticmethod
+    def supported(inst: Instance, turns: Sequence[Turn]) -> bool | None:
+        """Whether an observation held the final answer before it was stated (see ``seen_before``)."""
+        return seen_before(turns)
+
+
+def seen_before(turns: Sequence[Turn]) -> bool | None:
+    """Whether the world showed the answer stated last before it was first stated; None without an answer. Right or
+    wrong does not matter, and yes or no can only be a guess in this sense."""
+    stated = [None if turn.agent == ENVIRONMENT else parse_action(turn.text, None).answer for turn in turns]
+    answers = [normalise(answer) for answer in stated if answer is not None]
+    if not answers:
+        return None
+    first = next(at for at, answer in enumerate(stated) if answer is not None and normalise(answer) == answers[-1])
+    return any(turn.agent == ENVIRONMENT and answers[-1] in normalise(turn.text) for turn in turns[:first])
+
+
+def _behind_search(
+    inst: Instance, found: Sequence[Paragraph], notes: Sequence[str], gold: Sequence[str] | None = None
+) -> Instance:
+    passages = [[paragraph.title, paragraph.text] for paragraph in found]
+    random.Random(f"search/{inst.id}").shuffle(passages)
+    titles = [paragraph.title for paragraph in found if paragraph.gold] if gold is None else list(gold)
+    meta = {"passages": passages, "gold": titles, **({"notes": list(notes)} if notes else {})}
+    return Instance(inst.id, inst.question, inst.answers, meta=meta)
+
+
+def _solution(inst: Instance, queries: Sequence[str]) -> dict[str, list[str]]:
+    searches = [f"search[{' '.join(query.replace('[', ' ').replace(']', ' ').split())}]" for query in queries]
+    return {"actor": [*searches, f"Final Answer: {inst.answers[0]}"]}
