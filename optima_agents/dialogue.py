@@ -11,8 +11,8 @@ from dataclasses import replace
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Finish, Instance, Outcome, Turn, Usage
-from optima_envs.utf8 import utf8
+from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo, Finish, Instance, Outcome, Turn, Usage
+from optima_envs.text import utf8
 
 from .backends.base import BackendError, ContextOverflow, EngineDead
 from .policy import Act, Policy
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
 T = TypeVar("T")
-# a reply beyond this is cut (finish "length", ids dropped): endless text must not fill memory or the log
-MAX_CHARS = 65_536
 FINISHES = get_args(Finish)
 
 
@@ -70,6 +68,7 @@ class Dialogue:
         policies = team()
         while (ended := await self.ended()) is None:
             self.turns += await self.speak(policies)
+            await asyncio.sleep(0)  # a policy that waits for nothing must not keep the timeout, or others, from running
         return ended
 
     def ready(self) -> None:
@@ -86,7 +85,7 @@ class Dialogue:
 
     async def ended(self) -> tuple[Outcome, float, bool] | None:
         """(outcome, score, correct) once the dialogue is over. Raises EnvError."""
-        outcome = _env(self.scenario.rules.outcome, self.inst, self.turns)
+        outcome = _env(self.scenario.outcome, self.inst, self.turns)
         if outcome is None:
             return None
         judge = self.scenario.judge, self.inst, self.turns, outcome
@@ -96,7 +95,7 @@ class Dialogue:
         return outcome, *await asyncio.to_thread(_env, *judge)
 
     async def _turn(self, policy: Policy, agent: str) -> Turn:
-        view = _env(self.scenario.rules.view, self.inst, self.turns, agent)
+        view = replace(_env(self.scenario.rules.view, self.inst, self.turns, agent), episode=str(self.key))
         seed = turn_seed(self.key, len(self.turns), agent)
         for attempt in range(self.retries + 1):
             try:
@@ -124,9 +123,9 @@ class Dialogue:
             )
         if (text := utf8(act.text)) != act.text:
             act = replace(act, text=text)  # else the partner, whose tokenizer takes no lone surrogate, would fail
-        if len(act.text) > MAX_CHARS:
+        if len(act.text) > MAX_UTTERANCE:  # endless text must not fill memory or the log
             tokens = len(act.text.split()) if act.tokens is None else act.tokens
-            return Act(act.text[:MAX_CHARS], tokens, finish="length", usage=act.usage)
+            return Act(act.text[:MAX_UTTERANCE], tokens, finish="length", usage=act.usage)
         if not self.keep_ids:
             return replace(act, prompt_ids=None, ids=None, logprobs=None)
         ids = act.prompt_ids, act.ids

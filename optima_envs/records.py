@@ -15,6 +15,7 @@ from .codec import read, write
 
 ENVIRONMENT = "environment"  # the speaker of what a world replies; no agent may have that name
 SCHEMA = 1
+MAX_UTTERANCE = 65_536  # characters of one turn; what is longer is cut (finish "length"), in environments and rollouts
 Finish = Literal["stop", "length", "error"]
 Stop = Literal["answered", "max_turns", "token_budget", "error"]
 
@@ -23,14 +24,32 @@ Stop = Literal["answered", "max_turns", "token_budget", "error"]
 class Instance:
     """One question. ``private[agent]`` is text only that agent may see; ``answers`` are the accepted golds.
 
-    ``meta`` is plain JSON kept with every episode (never shown to an agent).
+    ``id`` is its own within a task and stays the same from run to run. ``meta`` is plain JSON kept with every episode
+    (never shown to an agent). Raises TypeError naming a part that is of another type.
     """
 
     id: str
     question: str
     answers: tuple[str, ...]
-    private: Mapping[str, str] = field(default_factory=dict)
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    private: Mapping[str, str] = field(default_factory=dict[str, str])
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        # what authors get wrong would else be found out by a score of 0, or by episodes in each other's place
+        for name in ("id", "question"):
+            _text(getattr(self, name), f"Instance: {name}")
+        who = f"Instance {self.id[:80]!r}"
+        if isinstance(self.answers, str) or not isinstance(self.answers, (tuple, list)):
+            raise TypeError(f"{who}: answers must be a tuple of texts, not {self.answers!r:.80}")
+        for answer in self.answers:
+            _text(answer, f"{who}: an answer")
+        object.__setattr__(self, "answers", tuple(self.answers))
+        for name in ("private", "meta"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise TypeError(f"{who}: {name} must be a mapping, not {getattr(self, name)!r:.80}")
+        for agent, text in self.private.items():
+            _text(agent, f"{who}: an agent in private")
+            _text(text, f"{who}: what is private to {agent[:80]!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +68,10 @@ class Turn:
     agent: str
     text: str
     tokens: int = 0
-    prompt_ids: tuple[int, ...] | None = None
-    ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
+    # thousands of numbers: in the record, but not in what a notebook or an error message shows of it
+    prompt_ids: tuple[int, ...] | None = field(default=None, repr=False)
+    ids: tuple[int, ...] | None = field(default=None, repr=False)
+    logprobs: tuple[float, ...] | None = field(default=None, repr=False)
     finish: Finish = "stop"
     usage: Usage | None = None
 
@@ -65,7 +85,11 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one agent may know when it is about to speak."""
+    """What one agent may know when it is about to speak.
+
+    ``episode`` names the dialogue (``EpisodeKey`` as text), so that one policy object in many dialogues can keep apart
+    what it remembers; it is no part of any prompt. Rules leave it empty: who plays the dialogue fills it in.
+    """
 
     agent: str
     partners: tuple[str, ...]
@@ -79,6 +103,7 @@ class View:
     turns_left: int
     tokens_left: int | None = None
     answer_format: str = "tag"
+    episode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +134,7 @@ class ErrorInfo:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Episode:
     """A finished dialogue. ``score`` is the metric in [0, 1]; ``reward`` stays 0 until a reward ranked it."""
 
@@ -121,10 +146,14 @@ class Episode:
     score: float = 0.0
     correct: bool = False
     reward: float = 0.0
-    terms: Mapping[str, float] = field(default_factory=dict)
+    terms: Mapping[str, float] = field(default_factory=dict[str, float])
     error: ErrorInfo | None = None
     seconds: float = 0.0
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __repr__(self) -> str:
+        end = f"error={self.error.kind!r}" if self.error else f"stop={self.outcome.stop!r}, score={self.score:g}"
+        return f"<Episode {self.key} of {self.env}: {len(self.turns)} turns, {self.tokens} tokens, {end}>"
 
     @property
     def tokens(self) -> int:
@@ -146,3 +175,8 @@ class Episode:
         if row.get("schema") != SCHEMA:
             raise ValueError(f"episode schema {str(row.get('schema'))[:80]!r} is not {SCHEMA}")
         return read(cls, {item.name: row[item.name] for item in fields(cls) if item.name in row})
+
+
+def _text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be text, not {type(value).__name__} {value!r:.80}")

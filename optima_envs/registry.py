@@ -10,12 +10,17 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+from .text import printable
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class UnknownName(KeyError):
-    """A name nobody registered; the message lists close matches."""
+    """A name nobody registered; the message, one printable line, lists close matches."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, lines=False))
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -64,6 +69,10 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         self._scan()
         return iter(sorted(self._items))
+
+    def registered(self) -> list[str]:
+        """The names registered so far; unlike iterating, this looks for no plugins."""
+        return sorted(self._items)
 
     def _scan(self) -> None:
         if self._scanned:

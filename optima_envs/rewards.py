@@ -14,12 +14,14 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from .records import Episode, ErrorInfo
 from .registry import Registry
+from .text import printable
 
 Group = Sequence[Episode]
+RULE = "weights are >= 0, the term carries the sign"
 
 
 @runtime_checkable
@@ -32,7 +34,7 @@ class Term(Protocol):
 TERMS: Registry[Term] = Registry("reward term", "optima.rewards")
 
 
-def term(name: str) -> Callable[[Callable[[Any], Any]], Term]:
+def term(name: str) -> Callable[[Callable[[Any], Any]], Lifted]:
     """Register a function, plain or async, as a term. With an argument named ``group`` it gets all episodes of an
     instance and returns a number for each; with any other name it gets one episode and returns one number.
 
@@ -41,27 +43,47 @@ def term(name: str) -> Callable[[Callable[[Any], Any]], Term]:
     ...     return -max(turn.tokens for turn in episode.turns)
     """
 
-    def register(function: Callable[[Any], Any]) -> Term:
+    def register(function: Callable[[Any], Any]) -> Lifted:
         TERMS.register(name, lifted := lift(function))
         return lifted
 
     return register
 
 
-def lift(function: Callable[[Any], Any]) -> Term:
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A function as a term; ``grouped``: it takes all episodes of an instance at once."""
+
+    function: Callable[[Any], Any]
+    grouped: bool
+
+    async def __call__(self, group: Group) -> list[float]:
+        if self.grouped:
+            return list(await _value(self.function(group)))
+        return [await _value(self.function(episode)) for episode in group]
+
+
+def lift(function: Callable[[Any], Any]) -> Lifted:
     """The function as a term, unregistered; see ``term``."""
-    grouped = next(iter(inspect.signature(function).parameters), "") == "group"
-
-    async def lifted(group: Group) -> list[float]:
-        if grouped:
-            return list(await _value(function(group)))
-        return [await _value(function(episode)) for episode in group]
-
-    return lifted
+    return Lifted(function, next(iter(inspect.signature(function).parameters), "") == "group")
 
 
 async def _value(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
+
+
+def finite(value: object) -> float:
+    """``value`` as a float. Raises ValueError for what is no finite number: None, text, NaN, 10**400."""
+    try:
+        number = math.nan if isinstance(value, (str, bytes)) else float(cast("float", value))
+    except OverflowError:
+        raise ValueError("is too large for a float") from None
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        odd = isinstance(value, (int, float))
+        raise ValueError("is not finite" if odd else f"gave {type(value).__name__} {value!r:.60}, which is no number")
+    return number
 
 
 @term("task")
@@ -92,7 +114,7 @@ def _poses(text: str, others: set[str]) -> bool:
     return any(re.search(rf"^\s*{re.escape(name)}\s*:", text, re.MULTILINE) for name in others)
 
 
-def budget_share(budget: int) -> Term:
+def budget_share(budget: int) -> Lifted:
     """``tokens`` where there are no siblings: minus the tokens over ``budget``, at least -1."""
     return lift(lambda episode: -min(1.0, episode.tokens / budget))
 
@@ -111,26 +133,32 @@ class Reward:
     """A weighted sum of terms over a group.
 
     ``weights``: term name to a finite number >= 0. ``terms``: terms by name that replace or add to the registered ones.
-    Raises ValueError for a bad weight, UnknownName for a term nobody registered.
+    Raises TypeError for weights that are no mapping, ValueError for a bad weight, UnknownName for a term nobody
+    registered.
     """
 
     def __init__(self, weights: Mapping[str, float], terms: Mapping[str, Term] | None = None) -> None:
+        if not isinstance(weights, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
+            raise TypeError(f"reward must map term names to weights, such as {{'task': 1.0}}, got {weights!r:.80}")
         for name, weight in weights.items():
-            if not math.isfinite(weight) or weight < 0:
-                raise ValueError(f"reward weight of {name!r} is {weight}; weights are >= 0, the term carries the sign")
+            try:
+                finite(weight)
+            except ValueError as err:
+                raise ValueError(f"reward weight of {name!r} {err}; {RULE}") from None
+            if weight < 0:
+                raise ValueError(f"reward weight of {name!r} is {weight}; {RULE}")
         own = terms or {}
         self.weights = dict(weights)
         self.terms = {name: own[name] if name in own else TERMS[name] for name in weights}
 
     async def __call__(self, group: Group) -> list[Breakdown]:
-        """One breakdown for each episode, in order. Failed episodes neither get a reward nor count as siblings; an
-        episode with a term that is not finite comes back with an error. Raises ValueError when a term miscounts."""
+        """One breakdown for each episode, in order. Failed episodes neither get a reward nor count as siblings.
+
+        An episode for which a term's function raises, or gives no finite number, comes back with an error that names
+        the term. Raises ValueError when a term miscounts, and what a term that is no function raises.
+        """
         sound = [episode for episode in group if episode.error is None]
-        columns: dict[str, list[float]] = {}
-        for name, measure in self.terms.items():
-            columns[name] = [float(value) for value in await measure(sound)] if sound else []
-            if len(columns[name]) != len(sound):
-                raise ValueError(f"reward term {name!r} gave {len(columns[name])} values for {len(sound)} episodes")
+        columns = {name: await _column(name, measure, sound) for name, measure in self.terms.items()} if sound else {}
         rows = iter([{name: column[i] for name, column in columns.items()} for i in range(len(sound))])
         return [self._total(next(rows)) if e.error is None else Breakdown(0.0, {}, e.error) for e in group]
 
@@ -144,9 +172,37 @@ class Reward:
         work.close()
         raise RuntimeError(f"a term of {', '.join(self.terms)} waits for a model or server: await the reward instead")
 
-    def _total(self, row: dict[str, float]) -> Breakdown:
-        broken = [name for name, value in row.items() if not math.isfinite(value)]
+    def _total(self, row: dict[str, object]) -> Breakdown:
+        values: dict[str, float] = {}
+        broken: list[str] = []
+        for name, value in row.items():
+            try:
+                if isinstance(value, Exception):
+                    raise ValueError(f"raised {type(value).__name__}: {value}")
+                values[name] = finite(value)
+            except ValueError as err:
+                broken.append(printable(f"{name} {err}", lines=False)[:500])
         if broken:
-            finite = {name: value for name, value in row.items() if name not in broken}
-            return Breakdown(0.0, finite, ErrorInfo("reward", f"term {', '.join(broken)} is not finite"))
-        return Breakdown(sum(weight * row[name] for name, weight in self.weights.items()), row)
+            return Breakdown(0.0, values, ErrorInfo("reward", f"term {'; term '.join(broken)}"))
+        return Breakdown(sum(weight * values[name] for name, weight in self.weights.items()), values)
+
+
+async def _column(name: str, measure: Term, sound: Sequence[Episode]) -> Sequence[object]:
+    """A term's value of each episode, or the exception its function raised there."""
+    values: list[object] = []
+    if isinstance(measure, Lifted):
+        groups = [sound] if measure.grouped else [[episode] for episode in sound]
+        for part in groups:
+            try:
+                values += await measure(part)
+            except Exception as err:  # a function somebody wrote for a reward, and an episode nobody foresaw
+                values += [err] * len(part)
+    else:
+        try:
+            values += await measure(sound)
+        except Exception as err:
+            err.add_note(f"in the reward term {name!r}")
+            raise
+    if len(values) != len(sound):
+        raise ValueError(f"reward term {name!r} gave {len(values)} values for {len(sound)} episodes")
+    return values

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from . import catalogue as _catalogue  # noqa: F401 - fills the register
-from .games.rules import Order, Rules
-from .keywords import Keywords, refusal
+from .games.rules import Order, Rules, Turns
+from .keywords import Keyword, Keywords, check_types, refusal
 from .records import Instance, Outcome, Turn
 from .registry import load_attr
+from .rewards import finite
 from .scoring.metrics import METRICS, Metric
-from .spec import spec
+from .spec import EnvSpec, Factory, spec
 
 NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi")
 
@@ -43,14 +43,32 @@ class Scenario:
     task: Task
     metric: Metric
 
-    def judge(self, inst: Instance, turns: Sequence[Turn], outcome: Outcome) -> tuple[float, bool]:
-        """(score in [0, 1], correct) of a finished dialogue. Only the final answer counts, not the way to it.
+    def outcome(self, inst: Instance, turns: Turns) -> Outcome | None:
+        """How the dialogue ended by its rules, None while it goes on.
 
-        Raises TypeError or ValueError when a metric gives no finite number.
+        Raises RuntimeError when rules go on beyond the ``max_turns`` they promise and the round that may be finished.
         """
-        score = float(self.metric.score(outcome.answer, inst.answers))
-        if not math.isfinite(score):
-            raise ValueError(f"metric {self.metric.name!r} gave a score of {score} for {inst.id!r}")
+        outcome, rules = self.rules.outcome(inst, turns), self.rules
+        if outcome is None and len(turns) >= rules.max_turns + len(rules.agents):
+            raise RuntimeError(
+                f"{self.id}: the rules promise max_turns={rules.max_turns} and have not ended after {len(turns)} turns"
+            )
+        return outcome
+
+    def judge(self, inst: Instance, turns: Sequence[Turn], outcome: Outcome) -> tuple[float, bool]:
+        """(score in [0, 1], correct) of a finished dialogue, the same for all agents.
+
+        Only the final answer counts, not the way to it, unless the metric has ``judge(inst, turns, outcome)``, which
+        then takes the place of its ``score``. Raises ValueError naming a metric that gives no number in [0, 1].
+        """
+        own: Callable[..., object] | None = getattr(self.metric, "judge", None)
+        value = self.metric.score(outcome.answer, inst.answers) if own is None else own(inst, turns, outcome)
+        try:
+            score = finite(value)
+        except ValueError as err:
+            raise ValueError(f"metric {self.metric.name!r} {err} as the score of {inst.id!r}") from None
+        if not 0 <= score <= 1:
+            raise ValueError(f"metric {self.metric.name!r} gave {score:g} as the score of {inst.id!r}; it is in [0, 1]")
         return score, bool(self.metric.correct(score))
 
     def supported(self, inst: Instance, turns: Sequence[Turn]) -> bool | None:
@@ -93,26 +111,51 @@ def scenario(
 ) -> Scenario:
     """Build the scenario ``id`` names; None keeps an argument's default.
 
-    ``data``: a local file instead of the hub. ``agents``: names, or how many. ``metric``: a name in
-    ``scoring.METRICS``. Raises UnknownName for an unknown id or metric, TypeError for an argument that neither the
-    task nor the rules accept (it lists those they do), ValueError for a value they refuse.
+    ``split``: which instances. ``data``: a local file instead of the hub. ``agents``: names, or how many. ``metric``: a
+    name in ``METRICS``. ``settings(id)`` tells what else an environment takes. Raises UnknownName for an unknown id or
+    metric, TypeError for an argument that neither the task nor the rules accept (it lists those they do) or of a wrong
+    type, ValueError for a value they refuse.
     """
     env = spec(id)
-    names = agent_names(agents) if isinstance(agents, int) else agents
     given = {"split": split, "data": data, "max_turns": max_turns, "token_budget": token_budget, "order": order}
-    given |= {"agents": None if names is None else tuple(names), **task_kwargs}
+    given |= {"agents": agents, **task_kwargs}
     kwargs = {**env.defaults, **{key: value for key, value in given.items() if value is not None}}
-    make_rules, make_task = _load(env.rules), _load(env.task)
+    check_types(env.id, scenario, {**kwargs, "metric": metric})
+    if agents is not None:
+        kwargs["agents"] = agent_names(agents) if isinstance(agents, int) else tuple(agents)
+    make_rules, make_task = _factory(env.rules), _task_factory(env)
     of_rules, of_task = Keywords.of(make_rules), Keywords.of(make_task)
     unknown = [key for key in kwargs if key not in of_rules and key not in of_task]
     if unknown:
         raise TypeError(refusal(env.id, unknown, {"metric", *of_rules.names, *of_task.names}))
-    rules = make_rules(**{key: value for key, value in kwargs.items() if key in of_rules})
+    for_rules = {key: value for key, value in kwargs.items() if key in of_rules}
+    check_types(env.id, make_rules, for_rules)
+    rules: Rules = make_rules(**for_rules)
     kwargs["agents"] = rules.agents
     # a task that takes anything does not get what is meant for the rules alone
     others = set(of_rules.names) - {"agents", *of_task.names}
-    task = make_task(**{key: value for key, value in kwargs.items() if key in of_task and key not in others})
-    return Scenario(env.id, rules, task, METRICS[metric or env.metric])
+    for_task = {key: value for key, value in kwargs.items() if key in of_task and key not in others}
+    # what data may be, the task that reads it knows
+    check_types(env.id, make_task, {key: value for key, value in for_task.items() if key != "data"})
+    return Scenario(env.id, rules, make_task(**for_task), METRICS[metric or env.metric])
+
+
+def settings(id: str) -> tuple[Keyword, ...]:  # noqa: A002
+    """The settings an environment takes (by ``scenario`` and ``make``), with their defaults and what they mean. Raises
+    UnknownName."""
+    env = spec(id)
+    parts = (Keywords.of(_task_factory(env)), Keywords.of(_factory(env.rules)), Keywords.of(scenario))
+    known = [item for part in parts for item in part.items if item.name not in ("id", "task_kwargs")]
+    own = {"metric": env.metric, **env.defaults}
+    found: dict[str, Keyword] = {}
+    for item in known:
+        taken = item.name in parts[0] or item.name in parts[1] or item.name == "metric"
+        before = found.get(item.name)
+        if before is None and taken:
+            found[item.name] = replace(item, default=own.get(item.name, item.default))
+        elif before is not None and not before.meaning:
+            found[item.name] = replace(before, meaning=item.meaning)
+    return tuple(found.values())
 
 
 def agent_names(count: int) -> tuple[str, ...]:
@@ -120,5 +163,26 @@ def agent_names(count: int) -> tuple[str, ...]:
     return tuple(NAMES[i] if i < len(NAMES) else f"Agent{i + 1}" for i in range(count))
 
 
-def _load(factory: str | Callable[..., Any]) -> Callable[..., Any]:
+class Listed(list[Instance]):
+    """Instances given as a list, as a task."""
+
+    def __init__(self, instances: Iterable[Instance], name: str, split: str = "test") -> None:
+        super().__init__(instances)
+        self.name, self.split = name, split
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Listed, (list(self), self.name, self.split)
+
+
+def _factory(factory: Factory) -> Callable[..., Any]:
     return load_attr(factory) if isinstance(factory, str) else factory
+
+
+def _task_factory(env: EnvSpec) -> Callable[..., Any]:
+    """What makes the task. Raises TypeError for what is neither a factory nor instances."""
+    made = load_attr(env.task) if isinstance(env.task, str) else env.task
+    if callable(made):
+        return made
+    if isinstance(made, Sequence) and all(isinstance(item, Instance) for item in made):
+        return lambda: Listed(made, env.id)
+    raise TypeError(f"{env.id}: task must be a factory or a sequence of Instance, got {type(made).__name__}")

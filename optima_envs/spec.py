@@ -7,12 +7,15 @@ every record. A version goes up with any change that can move a score.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .registry import Registry
+from .codec import read
+from .records import Instance
+from .registry import Registry, UnknownName
 
+Factory = str | Callable[..., Any]
 EXCHANGE = "optima_envs.games.asymmetric:AsymmetricQA"
 DEBATE = "optima_envs.games.debate:SolverCritic"
 _ID = re.compile(r"(?:(?P<space>[\w.:-]+)/)?(?P<name>[\w.:-]+?)(?:[-_]v(?P<version>\d+))?")
@@ -22,32 +25,35 @@ _ID = re.compile(r"(?:(?P<space>[\w.:-]+)/)?(?P<name>[\w.:-]+?)(?:[-_]v(?P<versi
 class Sheet:
     """Facts about an environment for people: what it asks, where its data and idea come from, its versions.
 
-    ``splits`` maps names to sizes (instances); ``evaluation`` says which of them the paper evaluates on.
+    ``splits`` maps names to sizes (instances); ``evaluation`` says which of them the paper evaluates on; ``metric``
+    says what the metric's name does not; ``notes`` are what else one should know before reading a score.
     """
 
     summary: str = ""
     source: str = "generated, no download"
     licence: str = "Apache-2.0"
     history: tuple[str, ...] = ("v0: first version",)
-    splits: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict[str, int])
     evaluation: str = ""
     paper: str = ""
+    metric: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EnvSpec:
     """What an environment is made of; factories are lazy ``"module:attr"`` strings or callables.
 
-    ``task(**kwargs)`` gives a sequence of instances, ``rules(**kwargs)`` the game; both get those of ``defaults`` and
-    the caller's arguments that they accept. ``metric`` is a name in ``scoring.METRICS``. Raises ValueError for a bad
-    id.
+    ``task(**kwargs)`` gives a sequence of instances (or ``task`` is one, such as a list), ``rules(**kwargs)`` the game;
+    both get those of ``defaults`` and the caller's arguments that they accept. ``metric`` is a name in ``METRICS``.
+    Raises ValueError for a bad id.
     """
 
     id: str
-    task: str | Callable[..., Any]
-    rules: str | Callable[..., Any] = EXCHANGE
+    task: Factory | Sequence[Instance]
+    rules: Factory = EXCHANGE
     metric: str = "f1"
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     sheet: Sheet = Sheet()
 
     def __post_init__(self) -> None:
@@ -64,22 +70,23 @@ class EnvSpec:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> EnvSpec:
-        """The inverse of ``to_json``."""
-        sheet = dict(row["sheet"])
-        return cls(**{**row, "sheet": Sheet(**{**sheet, "history": tuple(sheet["history"])})})
+        """The inverse of ``to_json``. Raises ValueError naming what is wrong."""
+        sheet = read(Sheet, row.get("sheet", {}))
+        return cls(**{**row, "sheet": sheet})
 
 
 ENVS: Registry[EnvSpec] = Registry("environment", "optima.envs")
-_added: dict[str, EnvSpec] = {}
-_newest: dict[str, int] = {}
-_listeners: list[Callable[[EnvSpec], None]] = []
+_listeners: list[Callable[[str], None]] = []
 
 
 def parse_id(id: str) -> tuple[str | None, str, int | None]:  # noqa: A002 - the field's name for it
-    """(namespace, name, version), None for what is left out. Raises ValueError for a malformed id."""
+    """(namespace, name, version), None for what is left out. Raises TypeError for what is no text, ValueError for a
+    malformed id."""
+    if not isinstance(id, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
+        raise TypeError(f"an environment id is a text such as 'twohop-asym', not {id!r:.80}")
     match = _ID.fullmatch(id)
     if match is None:
-        raise ValueError(f"environment id {id!r} is not of the form [namespace/]name[-v0]")
+        raise ValueError(f"environment id {id!r:.200} is not of the form [namespace/]name[-v0]")
     version = match["version"]
     return match["space"], match["name"], None if version is None else int(version)
 
@@ -88,17 +95,22 @@ def full_id(id: str) -> str:  # noqa: A002
     """The id with namespace and version filled in: ``2wmh-asym`` gives ``optima/2wmh-asym-v0``."""
     space, name, version = parse_id(id)
     base = f"{space or 'optima'}/{name}"
-    if version is not None:
-        return f"{base}-v{version}"
-    if base not in _newest:  # a plugin not loaded yet may know it
-        for known in ENVS:
-            _note(known)
-    return f"{base}-v{_newest.get(base, 0)}"
+    return f"{base}-v{max(versions(base), default=0) if version is None else version}"
+
+
+def versions(base: str) -> list[int]:
+    """The versions there are of ``namespace/name``, rising."""
+    return _versions(base, ENVS.registered()) or _versions(base, ENVS)  # a plugin not loaded yet may know it
 
 
 def spec(id: str) -> EnvSpec:  # noqa: A002
-    """The spec behind an id. Raises UnknownName (a KeyError) with the nearest known ids."""
-    return ENVS[full_id(id)]
+    """The spec behind an id. Raises UnknownName (a KeyError) with the versions there are, or the nearest known ids."""
+    name = full_id(id)
+    if name not in ENVS:
+        base, _, wanted = name.rpartition("-")
+        if known := versions(base):
+            raise UnknownName(f"{base} has no {wanted}; there is {', '.join(f'v{number}' for number in known)}")
+    return ENVS[name]
 
 
 def list_envs() -> list[str]:
@@ -109,8 +121,8 @@ def list_envs() -> list[str]:
 def register(
     spec: EnvSpec | str,
     *,
-    task: str | Callable[..., Any] | None = None,
-    rules: str | Callable[..., Any] = EXCHANGE,
+    task: Factory | Sequence[Instance] | None = None,
+    rules: Factory = EXCHANGE,
     metric: str = "f1",
     sheet: Sheet | None = None,
     **defaults: Any,
@@ -118,25 +130,28 @@ def register(
     """Add an environment: an ``EnvSpec``, or its full id and parts. Raises ValueError when the id is taken."""
     if isinstance(spec, str):
         if task is None:
-            raise TypeError(f"register({spec!r}, ...) needs task=, a 'module:attr' string or a callable")
+            raise TypeError(f"register({spec!r}, ...) needs task=: a 'module:attr' string, a callable or instances")
         spec = EnvSpec(spec, task, rules, metric, defaults, sheet or Sheet())
-    ENVS.register(spec.id, spec)
-    if spec.id not in _added:
-        _added[spec.id] = spec
-        _note(spec.id)
-        for listener in _listeners:
-            listener(spec)
+    announce(spec.id, spec)
     return spec
 
 
-def on_register(listener: Callable[[EnvSpec], None]) -> None:
-    """Call ``listener`` with every spec that ``register`` has added or will add."""
+def announce(id: str, spec: EnvSpec | str) -> None:  # noqa: A002
+    """Register ``spec``, or the ``"module:attr"`` where it will be found, and tell the listeners."""
+    fresh = id not in ENVS.registered()
+    ENVS.register(id, spec)
+    if fresh:
+        for listener in _listeners:
+            listener(id)
+
+
+def on_register(listener: Callable[[str], None]) -> None:
+    """Call ``listener`` with the id of every environment registered by now or later."""
     _listeners.append(listener)
-    for known in _added.values():
+    for known in ENVS.registered():
         listener(known)
 
 
-def _note(id: str) -> None:  # noqa: A002
-    space, name, version = parse_id(id)
-    base = f"{space}/{name}"
-    _newest[base] = max(_newest.get(base, 0), version or 0)
+def _versions(base: str, names: Iterable[str]) -> list[int]:
+    parsed = (parse_id(name) for name in names if name.startswith(f"{base}-v"))
+    return sorted(version for space, name, version in parsed if version is not None and f"{space}/{name}" == base)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optima_envs.lazy import lazy
+
 if TYPE_CHECKING:
     from .analysis.comparison import Comparison, compare
     from .config import ConfigError, TrainConfig, load
@@ -111,14 +113,4 @@ def train(
     return Experiment(chosen, directory or Path("runs") / chosen.name).run(watch or silent)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = globals()[name] = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, __all__, _WHERE)

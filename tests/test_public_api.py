@@ -11,8 +11,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PUBLIC = {
     "optima_envs": """
-        make scenario spec list_envs register check_env DialogueEnv EnvSpec Sheet Scenario Task Rules Instance Turn Said
-        View Outcome Episode EpisodeKey ErrorInfo Usage UnknownName Reward TERMS term""",
+        make make_aec scenario settings spec list_envs mirror DialogueEnv DialogueAEC SingleSeat
+        OrderEnforcing TokenBudget RewardTerms EpisodeRecord Keyword UnknownName DataError Instance View Said
+        Turn Turns Usage Outcome Episode EpisodeKey ErrorInfo MAX_UTTERANCE draw printable register check_env
+        NonConformanceError EnvSpec Sheet Scenario Task Dataset Source RowError Rules RoundRobin AsymmetricQA
+        SolverCritic Wrapper METRICS Metric Measure TERMS Term term Reward Breakdown COUNTERS Registry""",
     "optima_agents": """
         make_policy make_team make_backend close_team rollout arollout Rollouts Job EpisodeLog Policy Act LLMPolicy
         TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling""",

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_agents import Request, Sampling
 from optima_agents.backends.base import Backend, Message, Tokens
-from optima_agents.dialogue import MAX_CHARS, turn_seed
+from optima_agents.dialogue import turn_seed
 from optima_agents.llm import Prompt
 from optima_agents.prompts import messages
-from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Said, Stop, Turn, View
+from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Said, Stop, Turn, View
 from optima_envs.registry import Registry
 from optima_envs.scoring.answer_format import format_named
 from optima_envs.scoring.parsing import extract, normalise
@@ -142,8 +142,8 @@ class Session:
         wanted = replace(self.sampling, **sampling)
         seed = turn_seed(self.key, number, agent) if seed is None else seed
         done = await self.backend.complete(Request(tuple(prompt), sampling=wanted, seed=seed))
-        finish = done.finish if len(done.text) <= MAX_CHARS else "length"
-        turn = Turn(agent, done.text[:MAX_CHARS], done.tokens, finish=finish, usage=done.usage)
+        finish = done.finish if len(done.text) <= MAX_UTTERANCE else "length"
+        turn = Turn(agent, done.text[:MAX_UTTERANCE], done.tokens, finish=finish, usage=done.usage)
         self._calls[number] = turn
         return turn
 

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from gymnasium import spaces
-from pettingzoo import AECEnv, ParallelEnv
+from gymnasium.spaces import Space
+from pettingzoo import AECEnv  # pyright: ignore[reportMissingTypeStubs]
 
-from .parallel import DialogueEnv, make
+from .parallel import Actions, DialogueEnv, Env, Observation
 
 
-class DialogueAEC(AECEnv[str, dict[str, Any], str | None]):
+class DialogueAEC(AECEnv[str, Observation, "str | None"]):
     """A dialogue environment (with its wrappers) agent by agent: ``agent_selection`` is the next speaker.
 
     Speakers of a simultaneous round are asked one after the other and see each other's words once all have spoken.
+    Raises TypeError for what is no parallel environment around a ``DialogueEnv``.
     """
 
-    def __init__(self, env: ParallelEnv) -> None:
+    def __init__(self, env: Env) -> None:
         super().__init__()
-        self.env = env
+        talk = getattr(env, "unwrapped", None)
+        if not isinstance(talk, DialogueEnv):
+            raise TypeError(f"DialogueAEC goes around a DialogueEnv, not {type(env).__name__}")
+        self.env, self._talk = env, talk
         self.metadata = dict(env.metadata)
         self.possible_agents = list(env.possible_agents)
-        self.agents: list[str] = []
-        self.render_mode = self._talk.render_mode
+        self.agents = []
+        self.render_mode = talk.render_mode
 
-    @property
-    def _talk(self) -> DialogueEnv:
-        return self.env.unwrapped  # type: ignore[return-value]
+    def __repr__(self) -> str:
+        return f"<DialogueAEC{self.env!r}>"
 
     @property
     def unwrapped(self) -> DialogueAEC:
         return self
 
-    def observation_space(self, agent: str) -> spaces.Space:
+    def observation_space(self, agent: str) -> Space[Any]:
         return self.env.observation_space(agent)
 
-    def action_space(self, agent: str) -> spaces.Space:
+    def action_space(self, agent: str) -> Space[Any]:
         return self.env.action_space(agent)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
@@ -48,7 +51,7 @@ class DialogueAEC(AECEnv[str, dict[str, Any], str | None]):
         self._skip_agent_selection: str | None = None
         self._begin_round()
 
-    def observe(self, agent: str) -> dict[str, Any]:
+    def observe(self, agent: str) -> Observation:
         return self._observations[agent]
 
     def step(self, action: str | None) -> None:
@@ -71,16 +74,11 @@ class DialogueAEC(AECEnv[str, dict[str, Any], str | None]):
             self._deads_step_first()
 
     def _begin_round(self) -> None:
-        self._actions: dict[str, str | None] = {}
+        self._actions: Actions = {}
         self.agent_selection = self._talk.speakers[0]
 
-    def render(self):
+    def render(self) -> Any:
         return self.env.render()
 
     def close(self) -> None:
         self.env.close()
-
-
-def aec(id: str, **kwargs: Any) -> DialogueAEC:  # noqa: A002
-    """The AEC view of an environment; arguments and errors as in ``env.make``."""
-    return DialogueAEC(make(id, **kwargs))

@@ -1,73 +1,60 @@
-"""Puts every environment into the registers of PettingZoo (1.27 and later) and Gymnasium as well, so that
-``pettingzoo.make("parallel", "optima/2wmh-asym")``, ``pettingzoo.make("aec", ...)`` and
-``gymnasium.make("optima/2wmh-asym-v0")`` work.
+"""Our environments in the registers of PettingZoo (1.27 and later) and Gymnasium, so that
+``pettingzoo.make("parallel", "optima/2wmh-asym")``, ``pettingzoo.make("aec", ...)``,
+``gymnasium.make("optima/2wmh-asym-v0")`` and ``gymnasium.make_vec`` work.
 
-Importing either library costs more than all of ``optima_envs``, so this waits until somebody else has imported it.
+Importing either library costs more than all of ``optima_envs``, so importing ``optima_envs`` imports neither: it tells
+those that are imported already. Whoever imports one of them later, and uses nothing of ours that needs it before, calls
+``optima_envs.mirror()``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 
-from ..spec import EnvSpec, on_register
-
-
-def into_pettingzoo() -> None:
-    import pettingzoo
-
-    register = getattr(pettingzoo, "register", None)
-    if register is None:  # before 1.27 there was no register
-        return
-
-    def mirror(spec: EnvSpec) -> None:
-        register("parallel", spec.id, entry_point="optima_envs.adapters.parallel:make", kwargs={"id": spec.id})
-        register("aec", spec.id, entry_point="optima_envs.adapters.aec:aec", kwargs={"id": spec.id})
-
-    on_register(mirror)
-
-
-def into_gymnasium() -> None:
-    import gymnasium
-
-    def mirror(spec: EnvSpec) -> None:
-        gymnasium.register(
-            id=spec.id, entry_point="optima_envs.adapters.single:SingleSeat", kwargs={"dialogue": spec.id}
-        )
-
-    on_register(mirror)
-
-
-class _AfterImport(MetaPathFinder):
-    """Runs ``action`` once the module ``name`` has been imported, whoever imports it."""
-
-    def __init__(self, name: str, action: Callable[[], None]) -> None:
-        self.name, self.action = name, action
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if fullname != self.name:
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def exec_module(module: object) -> None:
-            execute(module)  # type: ignore[arg-type]
-            self.action()
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+from ..spec import on_register
 
 
 def mirror() -> None:
-    """Register now with the libraries that are imported, and with the others as soon as they are."""
-    for name, action in (("pettingzoo", into_pettingzoo), ("gymnasium", into_gymnasium)):
-        if name in sys.modules:
-            action()
-        else:
-            sys.meta_path.insert(0, _AfterImport(name, action))
+    """Put every environment, registered by now or later, into both registers. Imports both libraries."""
+    import gymnasium  # noqa: F401
+    import pettingzoo  # noqa: F401 # pyright: ignore[reportMissingTypeStubs]
+
+    mirror_into_loaded()
+
+
+def mirror_into_loaded() -> None:
+    """The same for those of the two libraries that are imported already, each once."""
+    for name, tell in LIBRARIES.items():
+        # a library in the middle of its import has no register yet
+        if name not in _told and hasattr(sys.modules.get(name), "register"):
+            _told.add(name)
+            tell()
+
+
+def _pettingzoo() -> None:
+    from pettingzoo import register  # pyright: ignore[reportMissingTypeStubs]
+
+    def tell(id: str) -> None:  # noqa: A002
+        register("parallel", id, entry_point="optima_envs.adapters.making:make", kwargs={"id": id})
+        register("aec", id, entry_point="optima_envs.adapters.making:make_aec", kwargs={"id": id})
+
+    on_register(tell)
+
+
+def _gymnasium() -> None:
+    from gymnasium import register
+
+    def tell(id: str) -> None:  # noqa: A002
+        register(
+            id,
+            entry_point="optima_envs.adapters.single:SingleSeat",
+            vector_entry_point="optima_envs.adapters.single:Seats",
+            kwargs={"dialogue": id},
+        )
+
+    on_register(tell)
+
+
+LIBRARIES: dict[str, Callable[[], None]] = {"pettingzoo": _pettingzoo, "gymnasium": _gymnasium}
+_told: set[str] = set()

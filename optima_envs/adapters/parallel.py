@@ -11,26 +11,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from gymnasium import spaces
-from pettingzoo import ParallelEnv
+from pettingzoo import ParallelEnv  # pyright: ignore[reportMissingTypeStubs]
 
-from ..games.round_robin import RoundRobin
-from ..records import Episode, EpisodeKey, Finish, Instance, Outcome, Turn, View
+from ..games.rules import said
+from ..records import MAX_UTTERANCE, Episode, EpisodeKey, Finish, Instance, Outcome, Said, Turn, View
 from ..scenario import Scenario
-from ..scenario import scenario as make_scenario
 from ..tokens import Counter
 from ..tokens import counter as counter_of
 from .render import draw, show
-from .spaces import MAX_CHARS, Utterance, observation_space
+from .spaces import ObservationSpace, Utterance
 
 Observation = dict[str, Any]
 Infos = dict[str, dict[str, Any]]
+Actions = dict[str, "str | None"]
+Step = tuple[dict[str, Observation], dict[str, float], dict[str, bool], dict[str, bool], Infos]
+Env: TypeAlias = ParallelEnv[str, Observation, "str | None"]
 
 
-class DialogueEnv(ParallelEnv[str, Observation, str]):
+class DialogueEnv(Env):
     """One dialogue at a time.
 
     Observation, a dict: ``instructions``, ``question``, ``private`` (this agent's context), ``dialogue`` (a tuple of
@@ -50,29 +52,39 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         *,
         counter: str | Counter = "words",
         render_mode: str | None = None,
-        max_chars: int = MAX_CHARS,
+        max_chars: int = MAX_UTTERANCE,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r} is not one of {', '.join(self.metadata['render_modes'])}")
+        if not len(scenario.task):
+            raise ValueError(f"{scenario.id}: the task has no instances")
         self.scenario, self.rules, self.render_mode, self.max_chars = scenario, scenario.rules, render_mode, max_chars
         self.counter = counter_of(counter)
-        self.possible_agents = list(self.rules.agents)
+        agents = self.rules.agents
+        self.possible_agents = list(agents)
         self.agents: list[str] = []
         budget = getattr(self.rules, "token_budget", None)
-        self._seen = {a: observation_space(self.rules.max_turns, budget, max_chars) for a in self.rules.agents}
-        self._spoken = {agent: Utterance(max_chars) for agent in self.rules.agents}
-        # in these views nothing but the progress changes, so the rest is asked for once a dialogue; a game with views
-        # of its own is asked for every one of them
-        self._steady = getattr(type(self.rules), "view", None) is RoundRobin.view
-        self._zeros, self._off = dict.fromkeys(self.rules.agents, 0.0), dict.fromkeys(self.rules.agents, False)
+        self._seen = {agent: ObservationSpace(self.rules.max_turns, budget, max_chars) for agent in agents}
+        self._spoken = {agent: Utterance(max_chars) for agent in agents}
+        self._steady = bool(getattr(self.rules, "steady_views", False))
+        self._zeros, self._off = dict.fromkeys(agents, 0.0), dict.fromkeys(agents, False)
         self._fixed: dict[str, tuple[str, str, str]] = {}
+        self._said: tuple[Said, ...] = ()
         self._rng, self._seed = random.Random(), 0
         self.instance: Instance | None = None
         self.turns: tuple[Turn, ...] = ()
         self.outcome: Outcome | None = None
         self.speakers: tuple[str, ...] = ()
 
-    def observation_space(self, agent: str) -> spaces.Dict:
+    def __repr__(self) -> str:
+        split = getattr(self.scenario.task, "split", "")
+        return f"<DialogueEnv {self.scenario.id} {split}: {', '.join(self.possible_agents)}>"
+
+    @property
+    def unwrapped(self) -> DialogueEnv:
+        return self
+
+    def observation_space(self, agent: str) -> ObservationSpace:
         return self._seen[agent]
 
     def action_space(self, agent: str) -> Utterance:
@@ -84,7 +96,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         """Start a dialogue on an instance drawn with ``seed`` (None: the next draw of the running stream).
 
         ``options={"index": i}`` or ``{"id": "..."}`` picks the instance; other options are ignored. Raises IndexError
-        or KeyError when there is no such instance.
+        or KeyError when there is no such instance, TypeError for an index that is no int.
         """
         if seed is not None:
             self._seed = seed
@@ -92,9 +104,9 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         # drawn even when options pick the instance, so that the stream goes on the same either way
         index = self._rng.randrange(len(self.scenario.task))
         if options and ("index" in options or "id" in options):
-            index = int(options["index"]) if "index" in options else self.scenario.index_of(options["id"])
+            index = _index(options["index"]) if "index" in options else self.scenario.index_of(options["id"])
         self.instance = self.scenario.task[index]
-        self.turns, self.outcome = (), None
+        self.turns, self.outcome, self._said = (), None, ()
         self.agents = list(self.rules.agents)
         self._ignored = dict.fromkeys(self.agents, 0)
         self.speakers = self.rules.speakers(self.instance, ())
@@ -102,12 +114,11 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
             show(self.instance, ())
         return self._observe()
 
-    def step(
-        self, actions: Mapping[str, str | None]
-    ) -> tuple[dict[str, Observation], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+    def step(self, actions: Mapping[str, str | None]) -> Step:
         """Let the speakers speak. A missing speaker (or None) says nothing, which is an empty turn.
 
-        Raises TypeError for an utterance that is no string and ValueError for a name that is no agent.
+        Raises TypeError for an utterance that is no string, ValueError for a name that is no agent, RuntimeError when
+        no dialogue is running or the rules do not keep to their ``max_turns``.
         """
         inst, speakers = self.instance, self.speakers
         if inst is None or not self.agents:
@@ -115,18 +126,18 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         for agent, action in actions.items():
             if agent not in speakers:
                 self._ignore(agent, action)
-        said = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
-        self.turns += said
-        self.outcome = self.rules.outcome(inst, self.turns)
+        spoken = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
+        self.turns += spoken
+        self.outcome = self.scenario.outcome(inst, self.turns)
         if self.render_mode == "human":
-            show(inst, said, self.outcome)
+            show(inst, spoken, self.outcome)
         if self.outcome is None:
             self.speakers = self.rules.speakers(inst, self.turns)
             observations, infos = self._observe()
             return observations, self._zeros.copy(), self._off.copy(), self._off.copy(), infos
         return self._finish(inst, self.outcome)
 
-    def _finish(self, inst: Instance, outcome: Outcome):
+    def _finish(self, inst: Instance, outcome: Outcome) -> Step:
         self.speakers = ()
         observations, infos = self._observe()
         score, correct = self._judged = self.scenario.judge(inst, self.turns, outcome)
@@ -148,7 +159,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         """What a policy in ``agent``'s seat is shown (see ``optima_agents``)."""
         if self.instance is None:
             raise RuntimeError("call reset() first: no dialogue is running")
-        return self.rules.view(self.instance, self.turns, agent)
+        return replace(self.rules.view(self.instance, self.turns, agent), episode=str(self._key(self.instance)))
 
     def episode(
         self, *, reward: float = 0.0, terms: Mapping[str, float] | None = None, seconds: float = 0.0
@@ -157,9 +168,11 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         if self.instance is None or self.outcome is None:
             raise RuntimeError("the dialogue is not over: no episode to record yet")
         score, correct = self._judged
-        key = EpisodeKey(self.instance.id, 0, self._seed)
-        talk = (key, self.scenario.id, self.instance, self.turns, self.outcome)
+        talk = (self._key(self.instance), self.scenario.id, self.instance, self.turns, self.outcome)
         return Episode(*talk, score, correct, reward, dict(terms or {}), None, seconds)
+
+    def _key(self, inst: Instance) -> EpisodeKey:
+        return EpisodeKey(inst.id, 0, self._seed)
 
     def render(self) -> str | None:
         """The dialogue so far as text in mode ``"ansi"``; None otherwise (``"human"`` prints while stepping)."""
@@ -168,16 +181,17 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         return draw(self.instance, self.turns, self.outcome)
 
     def _observe(self) -> tuple[dict[str, Observation], Infos]:
-        rules, inst, turns, speakers, fixed = self.rules, self.instance, self.turns, self.speakers, self._fixed
-        progress = rules.progress(turns) if turns and self._steady else None  # type: ignore[attr-defined]
-        observations, infos = {}, {}
+        inst, turns, speakers, fixed = self.instance, self.turns, self.speakers, self._fixed
+        steady, observations, infos = bool(turns) and self._steady, {}, {}
+        dialogue, turn, turns_left, left = (), 0, 0, None
+        if steady:
+            turn, turns_left, left = self.rules.progress(turns)  # type: ignore[attr-defined]
+            dialogue = self._said = self._said + said(turns[len(self._said) :])
         for agent in self.agents:
-            if progress is None:
-                view = rules.view(inst, turns, agent)  # type: ignore[arg-type]
+            if not steady:
+                view = self.rules.view(inst, turns, agent)  # type: ignore[arg-type]
                 fixed[agent] = view.instructions, view.question, view.private
                 dialogue, turn, turns_left, left = view.dialogue, view.turn, view.turns_left, view.tokens_left
-            else:
-                dialogue, turn, turns_left, left = progress
             instructions, question, private = fixed[agent]
             speaking = agent in speakers
             observations[agent] = {
@@ -209,31 +223,7 @@ class DialogueEnv(ParallelEnv[str, Observation, str]):
         return Turn(agent, text, self.counter(text), None, None, None, finish)
 
 
-def make(
-    id: str,  # noqa: A002 - the field's name for it
-    *,
-    counter: str | Counter = "words",
-    reward: Mapping[str, float] | None = None,
-    render_mode: str | None = None,
-    wrappers: Iterable[Callable[[ParallelEnv], ParallelEnv]] = (),
-    **scenario_kwargs: Any,
-) -> ParallelEnv:
-    """The environment ``id`` names, inside its wrappers; ``.unwrapped`` is the bare ``DialogueEnv``.
-
-    From the inside out: ``OrderEnforcing``, ``TokenBudget`` (given ``token_budget``), ``RewardTerms`` (given
-    ``reward``, positive weights by term name, see rewards.py), ``EpisodeRecord``, then ``wrappers``. All other
-    arguments are those of ``scenario``, with its errors.
-    """
-    from . import wrappers as built_in
-
-    env: ParallelEnv = DialogueEnv(make_scenario(id, **scenario_kwargs), counter=counter, render_mode=render_mode)
-    env = built_in.OrderEnforcing(env)
-    budget = scenario_kwargs.get("token_budget")
-    if budget is not None:
-        env = built_in.TokenBudget(env, budget)
-    if reward is not None:
-        env = built_in.RewardTerms(env, reward, budget)
-    env = built_in.EpisodeRecord(env)
-    for wrapper in wrappers:
-        env = wrapper(env)
-    return env
+def _index(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"options['index'] must be an int, got {value!r:.80}")
+    return value

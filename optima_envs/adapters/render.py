@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..records import Instance, Outcome, Turn
-from ..utf8 import utf8
+from ..text import printable
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 
 
-def printable(text: str) -> str:
-    """Control characters (terminal escapes) replaced; line breaks and tabs stay. A lone surrogate becomes ``?``."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in utf8(text))
-
-
 def draw(inst: Instance, turns: Iterable[Turn], outcome: Outcome | None = None) -> str:
-    """The dialogue as lines of text; a turn's later lines are indented, so none can pose as a speaker."""
-    lines = [f"Question: {printable(inst.question)}"]
-    lines += [f"{turn.agent} ({turn.tokens}): " + printable(turn.text).replace("\n", "\n    ") for turn in turns]
+    """The dialogue as lines of text; later lines of a text are indented, so none can pose as a speaker or a verdict."""
+    lines = [f"Question: {indented(inst.question)}"]
+    lines += [f"{speaker(turn)} ({turn.tokens}): {indented(turn.text)}" for turn in turns]
     if outcome is not None:
         lines.append(verdict(outcome))
     return "\n".join(lines)
 
 
+def indented(text: str) -> str:
+    """``text`` for a terminal, its later lines indented."""
+    return printable(text).replace("\n", "\n    ")
+
+
+def speaker(turn: Turn) -> str:
+    """The speaker's name for a terminal; a record may hold any."""
+    return printable(turn.agent, lines=False)
+
+
 def verdict(outcome: Outcome) -> str:
     """One line on how it ended."""
-    answer = "no answer" if outcome.answer is None else f"answer: {printable(outcome.answer)}"
+    answer = "no answer" if outcome.answer is None else f"answer: {printable(outcome.answer, lines=False)}"
     return f"[{outcome.stop}] {answer}"
 
 
@@ -41,8 +46,8 @@ def show(inst: Instance, turns: Iterable[Turn], outcome: Outcome | None = None) 
         console.print(Panel(Text(printable(inst.question)), title="question", title_align="left"))
     seats = {agent: COLOURS[i % len(COLOURS)] for i, agent in enumerate(inst.private)}
     for turn in turns:
-        colour = seats.get(turn.agent, COLOURS[sum(turn.agent.encode()) % len(COLOURS)])
-        title = Text(f"{turn.agent}, {turn.tokens} tokens")
+        colour = seats.get(turn.agent, COLOURS[sum(turn.agent.encode(errors="replace")) % len(COLOURS)])
+        title = Text(f"{speaker(turn)}, {turn.tokens} tokens")
         console.print(Panel(Text(printable(turn.text)), title=title, title_align="left", border_style=colour))
     if outcome is not None:
         console.print(Text(verdict(outcome), style="bold"))

@@ -1,14 +1,17 @@
-"""One seat of a dialogue as a Gymnasium environment: you speak in it, plain functions speak for the others."""
+"""One seat of a dialogue as a Gymnasium environment, or many such: you speak in it, plain functions for the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import gymnasium
+from gymnasium.vector import SyncVectorEnv
 
 from ..scenario import scenario
 from ..scoring.answer_format import FORMATS
+from . import shared_memory as _shared_memory  # noqa: F401 - teaches AsyncVectorEnv our observations
 from .parallel import DialogueEnv
 
 Partner = Callable[[dict[str, Any]], str]
@@ -77,6 +80,19 @@ class SingleSeat(gymnasium.Env[dict[str, Any], str]):
 
     def render(self) -> Any:
         return self.env.render()
+
+
+class Seats(SyncVectorEnv):
+    """``gymnasium.make_vec("optima/twohop-asym-v0", num_envs=8)``: seats of as many dialogues, stepped in turn.
+
+    Arguments are those of ``SingleSeat``. The modes ``"sync"`` and ``"async"`` of ``make_vec`` give Gymnasium's own
+    vectors. Raises ValueError for a ``num_envs`` that is no int of at least 1.
+    """
+
+    def __init__(self, num_envs: int = 1, **seat_kwargs: Any) -> None:
+        if type(num_envs) is not int or num_envs < 1:
+            raise ValueError(f"num_envs must be an int of at least 1, got {num_envs!r}")
+        super().__init__([partial(SingleSeat, **seat_kwargs) for _ in range(num_envs)])
 
 
 def recite(observation: dict[str, Any]) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 from gymnasium import spaces
 
-MAX_CHARS = 32_768
+from ..records import MAX_UTTERANCE
+
+UNBOUNDED = 1 << 30  # for texts that come from data or settings, not from an agent
 SAMPLE_WORDS = ("yes", "no", "why?", "I", "know", "that", "Zoë", "is", "42", "in", "Paris.", "<A>", "</A>", "\n", "…")
 
 
@@ -17,8 +19,9 @@ class Utterance(spaces.Text):
     would need ``max_length`` integers for every message.
     """
 
-    def __init__(self, max_length: int = MAX_CHARS, seed: int | None = None) -> None:
-        super().__init__(max_length, min_length=0, charset="", seed=seed)
+    def __init__(self, max_length: int = MAX_UTTERANCE, seed: int | None = None) -> None:
+        # never used to make or check a text, but Gymnasium looks for a character when it prepares a batch
+        super().__init__(max_length, min_length=0, charset=" ", seed=seed)
 
     def contains(self, x: Any) -> bool:
         return isinstance(x, str) and len(x) <= self.max_length
@@ -41,17 +44,19 @@ class Utterance(spaces.Text):
         return isinstance(other, Utterance) and self.max_length == other.max_length
 
 
-def observation_space(max_turns: int, token_budget: int | None, max_chars: int = MAX_CHARS) -> spaces.Dict:
-    """What an agent sees of a dialogue; the keys are explained in ``env.DialogueEnv``."""
-    return spaces.Dict(
-        {
-            "instructions": Utterance(max_chars),
-            "question": Utterance(1 << 30),
-            "private": Utterance(1 << 30),
-            "dialogue": spaces.Sequence(spaces.Tuple((Utterance(256), Utterance(max_chars)))),
+class ObservationSpace(spaces.Dict):
+    """What an agent sees of a dialogue; the keys are explained in ``DialogueEnv``. ``max_chars`` bounds what one turn
+    says, ``token_budget`` what ``tokens_left`` begins with (None: there is none)."""
+
+    def __init__(self, max_turns: int, token_budget: int | None, max_chars: int = MAX_UTTERANCE) -> None:
+        parts: dict[str, spaces.Space[Any]] = {
+            "instructions": Utterance(UNBOUNDED),
+            "question": Utterance(UNBOUNDED),
+            "private": Utterance(UNBOUNDED),
+            "dialogue": spaces.Sequence(spaces.Tuple((Utterance(UNBOUNDED), Utterance(max_chars)))),
             "speaking": spaces.Discrete(2),
             "turn": spaces.Discrete(1 << 31),
             "turns_left": spaces.Discrete(max_turns + 1),
             "tokens_left": spaces.Discrete((token_budget or 0) + 2, start=-1),
         }
-    )
+        super().__init__(parts)

@@ -1,4 +1,4 @@
-"""Wrappers around a parallel environment, one duty each. ``env.make`` says in which order they are put on."""
+"""Wrappers around a dialogue environment, one duty each. ``make`` says in which order they are put on."""
 
 from __future__ import annotations
 
@@ -6,42 +6,60 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pettingzoo import ParallelEnv
-from pettingzoo.utils import BaseParallelWrapper
+from pettingzoo.utils import BaseParallelWrapper  # pyright: ignore[reportMissingTypeStubs]
 
 from ..records import Episode
 from ..rewards import Reward, budget_share
 from ..tokens import cut
-from .parallel import DialogueEnv
+from .parallel import Actions, DialogueEnv, Env, Infos, Observation, Step
 
 
-class Wrapper(BaseParallelWrapper):
-    """PettingZoo's base finds ``agents`` by a failed look-up in every layer at every step; this one asks directly."""
+class Wrapper(BaseParallelWrapper[str, Observation, "str | None"]):
+    """Base of our wrappers. Raises TypeError for what is no parallel environment around a ``DialogueEnv``."""
+
+    env: Env
+
+    def __init__(self, env: Env) -> None:
+        super().__init__(env)
+        talk = getattr(env, "unwrapped", None)
+        if not isinstance(talk, DialogueEnv):
+            raise TypeError(f"{type(self).__name__} goes around a DialogueEnv, not {type(env).__name__}")
+        self._talk = talk
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}{self.env!r}>"
+
+    @property
+    def unwrapped(self) -> DialogueEnv:
+        return self._talk
 
     @property
     def agents(self) -> list[str]:  # type: ignore[override]
+        # PettingZoo's base finds them by a failed look-up in every layer at every step
         return self.env.agents
 
 
 class OrderEnforcing(Wrapper):
     """RuntimeError, with what to do, for calls out of order: any call before ``reset``, a step after the end."""
 
-    def __init__(self, env: ParallelEnv) -> None:
+    def __init__(self, env: Env) -> None:
         super().__init__(env)
         self._begun = False
 
-    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None):
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Observation], Infos]:
         self._begun = True
         return self.env.reset(seed=seed, options=options)
 
-    def step(self, actions: dict[str, Any]):
+    def step(self, actions: Actions) -> Step:
         if not self._begun:
             raise RuntimeError("step() before reset(): call reset() to start an episode")
         if not self.env.agents:
             raise RuntimeError("step() after the end of the episode: call reset() to start another")
         return self.env.step(actions)
 
-    def render(self):
+    def render(self) -> Any:
         if not self._begun:
             raise RuntimeError("render() before reset(): call reset() to start an episode")
         return self.env.render()
@@ -53,18 +71,18 @@ class TokenBudget(Wrapper):
     Rules with a ``token_budget`` end the dialogue once it is spent, but only after the turn that overspends it.
     """
 
-    def __init__(self, env: ParallelEnv, budget: int) -> None:
+    def __init__(self, env: Env, budget: int) -> None:
         super().__init__(env)
         self.budget = budget
 
-    def step(self, actions: dict[str, Any]):
-        talk: DialogueEnv = self.unwrapped  # type: ignore[assignment]
+    def step(self, actions: Actions) -> Step:
+        talk = self.unwrapped
         left = self.budget - sum(turn.tokens for turn in talk.turns)
         kept = dict(actions)
         for agent in talk.speakers:
             if isinstance(text := kept.get(agent), str):
-                kept[agent] = cut(text, max(0, left), talk.counter)
-                left -= talk.counter(kept[agent])
+                text = kept[agent] = cut(text, max(0, left), talk.counter)
+                left -= talk.counter(text)
         return self.env.step(kept)
 
 
@@ -72,10 +90,11 @@ class RewardTerms(Wrapper):
     """Rewards every agent at the end with a weighted sum of terms (see rewards.py) instead of the bare score.
 
     An environment knows no sibling dialogues, so the ``tokens`` term is measured against ``token_budget`` here. Final
-    infos gain ``reward_terms``. Raises ValueError for the ``tokens`` term without a budget.
+    infos gain ``reward_terms``. Raises ValueError for the ``tokens`` term without a budget, and at the end for a term
+    that raises or gives no finite number, naming it.
     """
 
-    def __init__(self, env: ParallelEnv, weights: Mapping[str, float], token_budget: int | None = None) -> None:
+    def __init__(self, env: Env, weights: Mapping[str, float], token_budget: int | None = None) -> None:
         super().__init__(env)
         if "tokens" in weights and token_budget is None:
             raise ValueError(
@@ -83,10 +102,12 @@ class RewardTerms(Wrapper):
             )
         self.reward = Reward(weights, {"tokens": budget_share(token_budget)} if token_budget is not None else {})
 
-    def step(self, actions: dict[str, Any]):
+    def step(self, actions: Actions) -> Step:
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
         if not self.env.agents:
-            (breakdown,) = self.reward.now([self.unwrapped.episode()])  # type: ignore[attr-defined]
+            (breakdown,) = self.reward.now([self.unwrapped.episode()])
+            if breakdown.error is not None:
+                raise ValueError(breakdown.error.message)
             rewards = dict.fromkeys(rewards, breakdown.total)
             for info in infos.values():
                 info["reward_terms"] = dict(breakdown.terms)
@@ -95,33 +116,36 @@ class RewardTerms(Wrapper):
 
 class EpisodeRecord(Wrapper):
     """Keeps the last finished episode in ``last`` and hands it to ``sink``; final infos gain Gymnasium's ``episode``:
-    ``r`` (return), ``l`` (turns) and ``t`` (seconds since the reset).
+    ``r`` (return) and ``l`` (turns).
 
-    The record holds every agent's private context, so it is not put into infos.
+    Seconds are in the record alone, since what an environment returns depends on seed and actions only. So is every
+    agent's private context.
     """
 
-    def __init__(self, env: ParallelEnv, sink: Callable[[Episode], None] | None = None) -> None:
+    def __init__(self, env: Env, sink: Callable[[Episode], None] | None = None) -> None:
         super().__init__(env)
         self.sink = sink
         self.last: Episode | None = None
 
-    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None):
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Observation], Infos]:
         self._start = time.perf_counter()
         result = self.env.reset(seed=seed, options=options)
         self._returns = dict.fromkeys(self.env.agents, 0.0)
         return result
 
-    def step(self, actions: dict[str, Any]):
+    def step(self, actions: Actions) -> Step:
         result = self.env.step(actions)
         _, rewards, _, _, infos = result
         for agent, reward in rewards.items():
             if reward:
                 self._returns[agent] += reward
         if not self.env.agents:
-            talk: DialogueEnv = self.unwrapped  # type: ignore[assignment]
+            talk = self.unwrapped
             seconds = time.perf_counter() - self._start
             for agent, info in infos.items():
-                info["episode"] = {"r": self._returns[agent], "l": len(talk.turns), "t": seconds}
+                info["episode"] = {"r": self._returns[agent], "l": len(talk.turns)}
             first = next(iter(infos))
             terms = infos[first].get("reward_terms")
             self.last = talk.episode(reward=self._returns[first], terms=terms, seconds=seconds)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from pettingzoo import ParallelEnv
-
-from ..adapters.parallel import DialogueEnv
+from ..adapters.parallel import DialogueEnv, Env, Infos, Observation
 from ..records import Instance
 from ..scenario import Task
-from .conformance import require
 
 GOLD, META = "canary-gold-7f3a", "canary-meta-7f3a"
+
+
+class NonConformanceError(AssertionError):
+    """An environment breaks a convention; the message says which and where."""
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise ``NonConformanceError`` unless ``holds``."""
+    if not holds:
+        raise NonConformanceError(message)
 
 
 def secret(agent: str) -> str:
@@ -37,7 +43,7 @@ class Planted:
         return replace(inst, private=private, answers=(*inst.answers, GOLD), meta={**inst.meta, "canary": META})
 
 
-def check_canaries(factory: Callable[[], ParallelEnv], seed: int) -> None:
+def check_canaries(factory: Callable[[], Env], seed: int) -> None:
     """What is private to an agent must reach another's observation, infos or view only once it was said.
 
     One dialogue in which nobody says a secret, then one per agent in which it does. Raises ``NonConformanceError``.
@@ -47,7 +53,7 @@ def check_canaries(factory: Callable[[], ParallelEnv], seed: int) -> None:
         _play(factory, seed, agent)
 
 
-def _play(factory: Callable[[], ParallelEnv], seed: int, traitor: str | None) -> None:
+def _play(factory: Callable[[], Env], seed: int, traitor: str | None) -> None:
     env = factory()
     talk = env.unwrapped
     if not isinstance(talk, DialogueEnv):
@@ -59,7 +65,7 @@ def _play(factory: Callable[[], ParallelEnv], seed: int, traitor: str | None) ->
     while env.agents:
         speakers = talk.speakers
         told = told or traitor in speakers
-        words = {agent: f"word {len(talk.turns)}" for agent in speakers}
+        words: dict[str, str | None] = {agent: f"word {len(talk.turns)}" for agent in speakers}
         if traitor in speakers:
             words[traitor] = f"I tell you: {secret(traitor)}"
         observations, _, _, _, infos = env.step(words)
@@ -70,7 +76,7 @@ def _play(factory: Callable[[], ParallelEnv], seed: int, traitor: str | None) ->
             require(heard, f"{traitor} said its secret and {agent} cannot see it in its observation")
 
 
-def _look(talk: DialogueEnv, observations: dict[str, Any], infos: dict[str, Any], said_by: str | None) -> None:
+def _look(talk: DialogueEnv, observations: dict[str, Observation], infos: Infos, said_by: str | None) -> None:
     for agent in observations:
         seen = {"observation": observations[agent], "infos": infos[agent], "view": talk.view(agent)}
         for place, content in seen.items():

@@ -1,7 +1,8 @@
 """``check_env``: a conformance kit for our environments and other people's. It ships with the package on purpose.
 
-It runs PettingZoo's own ``parallel_api_test`` and ``parallel_seed_test`` and then asks what dialogue research needs:
-replay, a clean second reset, an untouched global random state, and that nothing private reaches another agent.
+It runs PettingZoo's own tests (parallel, and turn-based on the AEC view) and then asks what dialogue research needs:
+sound instances and rules, replay, a clean second reset, an untouched global random state, and that nothing private
+reaches another agent.
 """
 
 from __future__ import annotations
@@ -11,61 +12,111 @@ import io
 import math
 import random
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.utils.env_checker import data_equivalence
-from pettingzoo import ParallelEnv
-from pettingzoo.test import parallel_api_test, parallel_seed_test
+from pettingzoo import AECEnv  # pyright: ignore[reportMissingTypeStubs]
+from pettingzoo.test import (  # pyright: ignore[reportMissingTypeStubs]
+    api_test,  # pyright: ignore[reportUnknownVariableType]
+    parallel_api_test,  # pyright: ignore[reportUnknownVariableType]
+    parallel_seed_test,  # pyright: ignore[reportUnknownVariableType]
+    seed_test,  # pyright: ignore[reportUnknownVariableType]
+)
 
-from ..adapters.parallel import DialogueEnv, make
-from .canary import check_canaries
-from .conformance import NonConformanceError, require
+from ..adapters.aec import DialogueAEC
+from ..adapters.making import make
+from ..adapters.parallel import DialogueEnv, Env
+from .canary import NonConformanceError, check_canaries, require
+from .parts import check_instances, check_rules
 
-Factory = Callable[[], ParallelEnv]
-CHECKS = ("pettingzoo", "spaces", "replay", "reset", "random", "speakers", "canary")
+Factory = Callable[[], Env]
+AnyFactory = Callable[[], "Env | AECEnv[Any, Any, Any]"]
+CHECKS = ("instances", "rules", "spaces", "replay", "reset", "random", "pettingzoo", "aec", "speakers", "canary")
+CYCLES = 50
 
-__all__ = ["NonConformanceError", "check_env"]
 
-
-def check_env(env: str | Factory, *, episodes: int = 3, seed: int = 0, **kwargs: Any) -> list[str]:
-    """Check an environment, by id (``kwargs`` go to ``make``) or by a function that makes a new one each time.
+def check_env(env: str | AnyFactory, *, episodes: int = 3, seed: int = 0, **kwargs: Any) -> list[str]:
+    """Check an environment, by id (``kwargs`` go to ``make``) or by a function that makes a new one each time, parallel
+    or turn-based (AEC).
 
     Plays ``episodes`` with sampled actions from ``seed`` on. Returns the names of the checks that were run; raises
-    ``NonConformanceError`` (an AssertionError) saying what is wrong. The canary check needs a ``DialogueEnv`` inside.
+    ``NonConformanceError`` (an AssertionError) saying what is wrong, TypeError for what makes no environment. The
+    checks of instances, rules, speakers and canaries need a ``DialogueEnv`` inside; of another turn-based environment
+    PettingZoo's own tests are all.
     """
-    factory: Factory = (lambda: make(env, **kwargs)) if isinstance(env, str) else env
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        # PettingZoo warns about text spaces and about agent names that do not end in _0
-        warnings.simplefilter("ignore", UserWarning)
-        parallel_api_test(factory(), num_cycles=50)
-        parallel_seed_test(factory, num_cycles=50)
-    done = ["pettingzoo"]
-    for name, check in (("spaces", _spaces), ("replay", _replay), ("reset", _reset), ("random", _random)):
-        for episode in range(episodes):
-            check(factory, seed + episode)
-        done.append(name)
-    if isinstance(factory().unwrapped, DialogueEnv):
-        _speakers(factory, seed)
-        check_canaries(factory, seed)
-        done += ["speakers", "canary"]
+    if not isinstance(env, str) and not callable(env):
+        raise TypeError(f"check_env takes an id or a function that makes an environment, not {type(env).__name__}")
+    made: AnyFactory = (lambda: make(env, **kwargs)) if isinstance(env, str) else env
+    first, done = made(), []
+    if isinstance(first, AECEnv):
+        if not isinstance(first, DialogueAEC):
+            with checking("aec"):
+                _aec(cast("Callable[[], AECEnv[Any, Any, Any]]", made))
+            return ["aec"]
+        factory: Factory = lambda: cast("DialogueAEC", made()).env  # noqa: E731
+    else:
+        factory = cast("Factory", made)
+    talk = factory().unwrapped
+    checks: dict[str, Callable[[int], None]] = {
+        "pettingzoo": lambda _: _parallel(factory),
+        "spaces": lambda at: _spaces(factory, at),
+        "replay": lambda at: _replay(factory, at),
+        "reset": lambda at: _reset(factory, at),
+        "random": lambda at: _random(factory, at),
+    }
+    if isinstance(talk, DialogueEnv):
+        checks |= {
+            "instances": lambda at: check_instances(talk.scenario, at),
+            "rules": lambda at: check_rules(talk.scenario, at),
+            "aec": lambda _: _aec(lambda: DialogueAEC(factory())),
+            "speakers": lambda at: _speakers(factory, at),
+            "canary": lambda at: check_canaries(factory, at),
+        }
+    for name in CHECKS:
+        if name in checks:
+            with checking(name):
+                for episode in range(episodes if name in ("spaces", "replay", "reset", "random") else 1):
+                    checks[name](seed + episode)
+            done.append(name)
     return done
 
 
-def play(env: ParallelEnv, seed: int) -> list[tuple[Any, ...]]:
-    """One episode with sampled actions: what ``reset`` and every ``step`` returned. Wall-clock seconds left out."""
+@contextlib.contextmanager
+def checking(name: str) -> Iterator[None]:
+    """Whatever is raised inside comes out as a ``NonConformanceError``; nothing is printed."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # PettingZoo warns about text spaces and about agent names that do not end in _0
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            yield
+        except NonConformanceError as err:
+            raise NonConformanceError(f"{name}: {err}") from err.__cause__
+        except Exception as err:
+            raise NonConformanceError(f"{name}: {type(err).__name__}: {err}") from err
+
+
+def play(env: Env, seed: int) -> list[tuple[Any, ...]]:
+    """One episode with sampled actions: what ``reset`` and every ``step`` returned."""
     trace: list[tuple[Any, ...]] = [env.reset(seed=seed)]
     for i, agent in enumerate(env.possible_agents):
         env.action_space(agent).seed(seed + i)
     limit = 10_000
     while env.agents:
         trace.append(env.step({agent: env.action_space(agent).sample() for agent in env.agents}))
-        for info in trace[-1][-1].values():
-            if isinstance(info.get("episode"), dict):
-                info["episode"].pop("t", None)
         require(len(trace) < limit, f"the episode with seed {seed} has not ended after {limit} steps")
     return trace
+
+
+def _parallel(factory: Factory) -> None:
+    parallel_api_test(factory(), num_cycles=CYCLES)
+    parallel_seed_test(factory, num_cycles=CYCLES)
+
+
+def _aec(factory: Callable[[], AECEnv[Any, Any, Any]]) -> None:
+    api_test(factory(), num_cycles=CYCLES)
+    seed_test(factory, num_cycles=CYCLES)
 
 
 def _spaces(factory: Factory, seed: int) -> None:
@@ -109,8 +160,8 @@ def _reset(factory: Factory, seed: int) -> None:
 
 def _random(factory: Factory, seed: int) -> None:
     def state() -> tuple[Any, ...]:
-        _, keys, *rest = np.random.get_state()
-        return (random.getstate(), keys.tobytes(), *rest)  # type: ignore[union-attr]
+        _, keys, *rest = np.random.get_state(legacy=True)
+        return (random.getstate(), cast("np.ndarray[Any, Any]", keys).tobytes(), *rest)
 
     before = state()
     play(factory(), seed)
@@ -123,13 +174,16 @@ def _speakers(factory: Factory, seed: int) -> None:
     quiet.reset(seed=seed)
     noisy.reset(seed=seed)
     while quiet.agents:
-        speakers = quiet.unwrapped.speakers  # type: ignore[attr-defined]
-        words = dict.fromkeys(speakers, "so it is")
-        one = quiet.step(words)[0]
+        words = dict.fromkeys(_talk(quiet).speakers, "so it is")
+        one = quiet.step({**words})[0]
         two = noisy.step({**dict.fromkeys(noisy.agents, "<A>noise</A>"), **words})[0]
         require(data_equivalence(one, two, exact=True), "what an agent says out of turn changes the dialogue")
     silent = factory()
     silent.reset(seed=seed)
     silent.step({})
-    turn = silent.unwrapped.turns[0]  # type: ignore[attr-defined]
+    turn = _talk(silent).turns[0]
     require(turn.text == "", f"a missing action must be an empty turn, not {turn.text!r}")
+
+
+def _talk(env: Env) -> DialogueEnv:
+    return cast("DialogueEnv", env.unwrapped)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar, get_args
+from functools import cached_property, lru_cache
+from typing import ClassVar, cast, get_args
 
-from ..records import Instance, Outcome, Said, Turn, View
+from ..records import Instance, Outcome, Turn, View
 from ..scoring.answer_format import FORMATS, AnswerFormat
 from ..scoring.parsing import normalise
 from .rules import Order, Turns, next_speakers, said, tokens_left
@@ -19,12 +19,13 @@ settled = lru_cache(maxsize=128)(normalise)
 
 @dataclass(frozen=True)
 class RoundRobin:
-    """Rules (see rules.py) over agents that speak in turn, or all at once with ``order="simultaneous"``.
+    """Rules (see rules.py) over agents that speak in turn, or all at once.
 
     ``agents``: two or more distinct names, the first one opens. ``max_turns``: messages in all, of every agent
     (default 10, the paper's code); a simultaneous round that has begun is finished. ``token_budget``: the dialogue
-    stops once its turns hold that many tokens (default None, no budget). ``answer_format``: ``"tag"`` for
-    ``<A>answer</A>``, ``"boxed"`` for ``\\boxed{answer}``. Raises ValueError naming the argument that is wrong.
+    stops once its turns hold that many tokens (default None, no budget). ``order``: ``"alternating"``, or
+    ``"simultaneous"`` for all at once, blind to each other. ``answer_format``: ``"tag"`` for ``<A>answer</A>``,
+    ``"boxed"`` for ``\\boxed{answer}``. Raises ValueError naming the argument that is wrong.
     """
 
     agents: tuple[str, ...] = ("Alice", "Bob")
@@ -33,31 +34,31 @@ class RoundRobin:
     order: Order = "alternating"
     answer_format: str = "tag"
     family: ClassVar[str] = "talk"
+    steady_views: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        if cls.view is not RoundRobin.view and "steady_views" not in cls.__dict__:
+            cls.steady_views = False  # a game with views of its own is asked for every one of them
+        super().__init_subclass__()
 
     def __post_init__(self) -> None:
-        agents = tuple(self.agents)
-        if (
-            len(agents) < 2
-            or len(set(agents)) < len(agents)
-            or not all(name and name.strip() == name for name in agents)
-        ):
-            raise ValueError(f"agents must be two or more distinct names, got {agents!r}")
-        if self.max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1, got {self.max_turns}")
-        if self.token_budget is not None and self.token_budget < 1:
-            raise ValueError(f"token_budget must be at least 1 or None, got {self.token_budget}")
+        agents = names_of(self.agents)
+        if type(self.max_turns) is not int or self.max_turns < 1:
+            raise ValueError(f"max_turns must be an int of at least 1, got {self.max_turns!r}")
+        if self.token_budget is not None and (type(self.token_budget) is not int or self.token_budget < 1):
+            raise ValueError(f"token_budget must be an int of at least 1 or None, got {self.token_budget!r}")
         if self.order not in get_args(Order):
             raise ValueError(f"order must be one of {', '.join(get_args(Order))}, got {self.order!r}")
         if self.answer_format not in FORMATS:
             raise ValueError(f"answer_format must be one of {', '.join(FORMATS)}, got {self.answer_format!r}")
         object.__setattr__(self, "agents", agents)
-        # a view is built for every agent at every turn, so what never changes is put together once
-        fixed = {}
-        for agent in agents:
-            partners = tuple(name for name in agents if name != agent)
-            fixed[agent] = (partners, self.role(agent), self.instructions(agent, partners))
-        object.__setattr__(self, "_fixed", fixed)
-        object.__setattr__(self, "_heard", [((), ())])  # in a list, which a frozen object may fill
+
+    @cached_property
+    def _fixed(self) -> dict[str, tuple[tuple[str, ...], str, str]]:
+        """(partners, role, instructions) of every agent, which no dialogue changes: put together once, since a view is
+        built at every turn."""
+        others = {agent: tuple(name for name in self.agents if name != agent) for agent in self.agents}
+        return {agent: (names, self.role(agent), self.instructions(agent, names)) for agent, names in others.items()}
 
     @property
     def form(self) -> AnswerFormat:
@@ -84,8 +85,7 @@ class RoundRobin:
         return next_speakers(self.agents, turns, self.order)
 
     def view(self, inst: Instance, turns: Turns, agent: str) -> View:
-        partners, role, instructions = self._fixed[agent]  # type: ignore[attr-defined]
-        dialogue, turn, turns_left, left = self.progress(turns)
+        partners, role, instructions = self._fixed[agent]
         return View(
             agent,
             partners,
@@ -94,32 +94,15 @@ class RoundRobin:
             instructions,
             inst.question,
             inst.private.get(agent, ""),
-            dialogue,
-            turn,
-            turns_left,
-            left,
+            said(turns),
+            *self.progress(turns),
             self.answer_format,
         )
 
-    def progress(self, turns: Turns) -> tuple[tuple[Said, ...], int, int, int | None]:
-        """(dialogue, turn, turns_left, tokens_left): all of a view that changes while a dialogue goes on, the same for
-        every agent. Of the dialogue only what was not asked for the last time is built."""
-        heard: list[Any] = self._heard  # type: ignore[attr-defined]
-        known, dialogue = heard[0]
-        spoken, limit, budget = len(turns), self.max_turns, self.token_budget
-        if known is not turns:
-            shared = len(known)
-            # its last turn first: where many dialogues take turns, comparing texts costs more than it saves
-            if shared and (len(turns) < shared or turns[shared - 1] is not known[-1] or turns[:shared] != known):
-                shared, dialogue = 0, ()
-            dialogue += said(turns[shared:])
-            heard[0] = turns, dialogue
-        return (
-            dialogue,
-            spoken,
-            limit - spoken if spoken < limit else 0,
-            None if budget is None else tokens_left(turns, budget),
-        )
+    def progress(self, turns: Turns) -> tuple[int, int, int | None]:
+        """(turn, turns_left, tokens_left) after ``turns``, the same for every agent."""
+        spoken, limit = len(turns), self.max_turns
+        return spoken, limit - spoken if spoken < limit else 0, tokens_left(turns, self.token_budget)
 
     def outcome(self, inst: Instance, turns: Turns) -> Outcome | None:
         newest = len(self.agents) if self.order == "simultaneous" else 1
@@ -144,3 +127,12 @@ class RoundRobin:
     def last_answer(self, turns: Turns) -> str | None:
         """The answer stated last, or None: the final answer of a dialogue that ran into a limit."""
         return next((answer for turn in reversed(turns) if (answer := self.stated(turn)) is not None), None)
+
+
+def names_of(agents: object) -> tuple[str, ...]:
+    """``agents`` as names. Raises ValueError unless they are two or more, distinct and printable."""
+    given = () if isinstance(agents, str) or not isinstance(agents, Sequence) else cast("Sequence[object]", agents)
+    names = tuple(name for name in given if isinstance(name, str) and name.strip() == name != "" and name.isprintable())
+    if len(names) < 2 or len(names) < len(given) or len(set(names)) < len(names):
+        raise ValueError(f"agents must be two or more distinct names, got {agents!r:.200}")
+    return names

@@ -13,10 +13,21 @@ Order = Literal["alternating", "simultaneous"]
 
 @runtime_checkable
 class Rules(Protocol):
-    """Who speaks, what each agent sees, and when it is over. Same inputs, same outputs; no side effects."""
+    """Who speaks, what each agent sees, and when it is over. Same inputs, same outputs; no side effects.
 
-    agents: tuple[str, ...]
-    max_turns: int
+    ``max_turns`` is a promise: the most messages of a dialogue, of all agents together. A round of several speakers
+    that has begun may be finished; what goes on after that is stopped as a fault of the rules (see ``Scenario``).
+
+    Rules may also have ``token_budget`` (int or None), and ``steady_views = True``: then nothing in a view changes
+    while a dialogue goes on but what was said and ``progress(turns)``, its (turn, turns_left, tokens_left), which are
+    the same for every agent. An environment then asks for the rest once a dialogue.
+    """
+
+    @property
+    def agents(self) -> tuple[str, ...]: ...
+
+    @property
+    def max_turns(self) -> int: ...
 
     def speakers(self, inst: Instance, turns: Turns) -> tuple[str, ...]:
         """Agents that act now; more than one means they act at the same time, blind to each other."""

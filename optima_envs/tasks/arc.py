@@ -1,16 +1,4 @@
-"""arc-debate: ARC-Challenge science questions, debated.
-
-| fact | value |
-|---|---|
-| task | grade-school science, mostly 4 options (some 3 or 5), shown as A) B) C) ... in their order |
-| splits | train 1,119, validation 299, test 1,172 |
-| evaluation | test (the paper: all) |
-| metric | accuracy; letter or text |
-| source | hub allenai/ai2_arc, config ARC-Challenge, files of a pinned commit; also the authors' jsonl |
-| paper | Clark et al. 2018, arXiv 1803.05457 |
-| licence | CC BY-SA 4.0 |
-| history | v0: first version |
-"""
+"""arc-debate: ARC-Challenge science questions, debated."""
 
 from __future__ import annotations
 
@@ -18,9 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..records import Instance
+from ..spec import DEBATE, EnvSpec, Sheet
 from .choices import ask, check_options, golds
 from .dataset import Dataset, RowError, need, need_text, need_texts
-from .loading import Data, Row, Source
+from .loading import Row, Source
+
+SPEC = EnvSpec(
+    "optima/arc-debate-v0",
+    "optima_envs.tasks.arc:ARC",
+    DEBATE,
+    "choice",
+    sheet=Sheet(
+        "ARC-Challenge science questions with options, debated.",
+        source="hub allenai/ai2_arc, config ARC-Challenge, files of a pinned commit; also the authors' jsonl",
+        licence="CC BY-SA 4.0",
+        splits={"train": 1_119, "validation": 299, "test": 1_172},
+        evaluation="test, all",
+        paper="Clark et al. 2018, arXiv 1803.05457",
+        metric="accuracy; letter or text",
+        notes=("grade-school science, mostly 4 options (some 3 or 5), shown as A) B) C) ... in their order",),
+    ),
+)
 
 
 class ARC(Dataset):
@@ -32,9 +38,6 @@ class ARC(Dataset):
         "210d026faf9955653af8916fad021475a3f00453",
         {split: (f"ARC-Challenge/{split}-*.parquet",) for split in ("train", "validation", "test")},
     )
-
-    def __init__(self, split: str = "test", data: Data = None, *, skip_bad_rows: bool = False) -> None:
-        super().__init__(split, data, skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         question, labels, options = _parts(row)

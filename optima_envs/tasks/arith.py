@@ -1,12 +1,4 @@
-"""The arithmetic world: small word problems for a solver that errs and a critic that can catch it.
-
-| fact | value |
-|---|---|
-| instance | a start amount and ``steps`` gains and losses; every amount on the way lies in 0 to ``limit`` |
-| splits | train, validation, test: disjoint by construction (the sum of all numbers modulo 10 decides) |
-| licence, source | generated; Apache-2.0, this file |
-| history | v0: first version |
-"""
+"""The arithmetic world: small word problems for a solver that errs and a critic that can catch it."""
 
 from __future__ import annotations
 
@@ -14,8 +6,22 @@ import random
 from collections.abc import Sequence
 
 from ..records import Instance
+from ..spec import DEBATE, EnvSpec, Sheet
 from .names import PEOPLE
 
+SPEC = EnvSpec(
+    "optima/arith-debate-v0",
+    "optima_envs.tasks.arith:Arith",
+    DEBATE,
+    "number",
+    sheet=Sheet(
+        "Small word problems for a solver that errs and a critic that can catch it.",
+        notes=(
+            "an instance is a start amount and some gains and losses; every amount on the way lies in 0 to limit",
+            "train, validation and test are disjoint by construction (the sum of all numbers modulo 10 decides)",
+        ),
+    ),
+)
 SPLITS = ("train", "validation", "test")
 GAINS = ("finds", "buys", "wins", "borrows")
 LOSSES = ("loses", "sells", "eats", "breaks")
@@ -25,8 +31,9 @@ THINGS = tuple("apples coins marbles stamps shells buttons cards pears plums bea
 class Arith:
     """A sequence of word problems; item ``i`` depends on (seed, split, i) alone.
 
-    ``steps``: gains and losses after the start amount (>= 1, default 2). ``limit``: largest amount (>= 10, default
-    20). Raises ValueError for an unknown split or numbers out of range.
+    ``split``: train, validation or test. ``seed``: another one gives other instances. ``steps``: gains and losses
+    after the start amount (>= 1, default 2). ``limit``: largest amount (>= 10, default 20). ``size``: how many
+    instances there are. Raises ValueError for an unknown split or numbers out of range.
     """
 
     name = "arith"

@@ -1,17 +1,4 @@
-"""cbt-asym: the Children's Book Test (common nouns), its story split between the agents.
-
-| fact | value |
-|---|---|
-| task | 20 sentences of a story; the 21st has a blank (XXXXX) to be filled with one of 10 words |
-| splits | train 120,769, validation 2,000, test 2,500 |
-| evaluation | test (the paper: its first 1,000) |
-| metric | SQuAD F1 on the word; accuracy is ``metric="em"`` |
-| support | not annotated: what fills the blank may show in either half, or in both |
-| source | hub cam-cst/cbt, config CN; its commit is not known to us, so the revision is the branch main |
-| paper | Hill et al. 2016, arXiv 1511.02301 |
-| licence | GFDL 1.3 |
-| history | v0: first version |
-"""
+"""cbt-asym: the Children's Book Test (common nouns), its story split between the agents."""
 
 from __future__ import annotations
 
@@ -20,18 +7,38 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ..records import Instance
-from .dataset import Dataset, RowError, need_text, need_texts
+from ..spec import EnvSpec, Sheet
+from .dataset import RowError, SplitDataset, need_text, need_texts
 from .loading import Data, Row, Source
 from .splitting import cut_lines, deal_lines
 
 BLANK = "XXXXX"
 
+SPEC = EnvSpec(
+    "optima/cbt-asym-v0",
+    "optima_envs.tasks.cbt:CBT",
+    sheet=Sheet(
+        "Children's Book Test (common nouns): the story split between the agents.",
+        source="hub cam-cst/cbt, config CN, at the branch main: its commit is not known to us",
+        licence="GFDL 1.3",
+        splits={"train": 120_769, "validation": 2_000, "test": 2_500},
+        evaluation="test, first 1,000",
+        paper="Hill et al. 2016, arXiv 1511.02301",
+        metric="SQuAD F1 on the word; accuracy is metric=em",
+        notes=(
+            "20 sentences of a story; the 21st has a blank (XXXXX) to be filled with one of 10 words",
+            "support is not annotated: what fills the blank may show in either half, or in both",
+        ),
+    ),
+)
 
-class CBT(Dataset):
-    """``seed``: another split of the same story. ``halves="fixed"`` gives the first lines to the first agent, as the
-    reference code does (the paper: random). ValueError for another value; see ``Dataset`` for what else is raised."""
+
+class CBT(SplitDataset):
+    """``halves``: ``"fixed"`` gives the first lines to the first agent, as the reference code does (the paper: random).
+    Raises ValueError for another value; see ``Dataset`` for what else."""
 
     name = "cbt-asym"
+    usual = "test"
     source = Source(
         "cam-cst/cbt",
         "main",
@@ -40,18 +47,18 @@ class CBT(Dataset):
 
     def __init__(
         self,
-        split: str = "test",
+        split: str | None = None,
         data: Data = None,
         *,
+        halves: Literal["random", "fixed"] = "random",
         agents: Sequence[str] = ("Alice", "Bob"),
         seed: int = 0,
-        halves: Literal["random", "fixed"] = "random",
         skip_bad_rows: bool = False,
     ) -> None:
         if halves not in ("random", "fixed"):
             raise ValueError(f"{self.name}: halves is 'random' or 'fixed', not {halves!r}")
-        self.agents, self.seed, self.halves = tuple(agents), seed, halves
-        super().__init__(split, data, skip_bad_rows)
+        self.halves = halves
+        super().__init__(split, data, agents=agents, seed=seed, skip_bad_rows=skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         sentences, options = need_texts(row, "sentences"), need_texts(row, "options")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
 from ..records import Instance
-from .loading import Broken, Data, DataError, Row, Source, load_rows
+from .loading import Broken, Data, DataError, Row, Source, load_rows, local_path, split_named_by
 
 KEEP = 20_000  # instances of longer splits are built again at each access, so that memory stays flat
 
@@ -34,6 +34,10 @@ class Skipped:
 class Dataset(Sequence[Instance], ABC):
     """A sequence of instances; a subclass names its environment and source and builds one instance from one row.
 
+    ``split``: by default the one a local file is named after, or else the one the paper evaluates on (``usual``).
+    ``data``: a local file, folder, hub copy or list of rows (see loading.py); by default the source's files on the hub.
+    ``skip_bad_rows``: leave out rows that break the schema instead of stopping at the first.
+
     Every row is built once when loaded. ``skipped`` lists the rows left out, with reasons. Raises DataError for an
     unknown split, data that cannot be read, the first row that breaks the schema (unless ``skip_bad_rows``) or
     repeats an id, and when no row is left.
@@ -41,9 +45,13 @@ class Dataset(Sequence[Instance], ABC):
 
     name: ClassVar[str]
     source: ClassVar[Source]
+    usual: ClassVar[str] = "test"
 
-    def __init__(self, split: str, data: Data, skip_bad_rows: bool) -> None:
-        self.split = self.source.split(self.name, split)
+    def __init__(self, split: str | None = None, data: Data = None, *, skip_bad_rows: bool = False) -> None:
+        path = local_path(data)
+        file = path if path and path.is_file() else None
+        wanted = split or (split_named_by(file) if file else None) or self.usual
+        self.split = self.source.split(self.name, wanted, local=file is not None)
         self._rows, self.origin = load_rows(self.name, self.source, self.split, data)
         self._good: list[int] = []
         self._kept: list[Instance] | None = [] if len(self._rows) <= KEEP else None
@@ -108,6 +116,27 @@ class Dataset(Sequence[Instance], ABC):
             except RowError as err:
                 found = err
             yield index, found
+
+
+class SplitDataset(Dataset):
+    """A dataset whose context is dealt out among the agents, which are the game's.
+
+    ``seed``: another one deals the same context in another way.
+    """
+
+    usual = "validation"
+
+    def __init__(
+        self,
+        split: str | None = None,
+        data: Data = None,
+        *,
+        agents: Sequence[str] = ("Alice", "Bob"),
+        seed: int = 0,
+        skip_bad_rows: bool = False,
+    ) -> None:
+        self.agents, self.seed = tuple(agents), seed
+        super().__init__(split, data, skip_bad_rows=skip_bad_rows)
 
 
 def _row_id(row: Any) -> str:

@@ -45,7 +45,7 @@ class DBBench(Dataset):
             raise DataError(
                 f"{self.name}: the hub has no copy; pass data=FILE with {file} of github {self.source.repo}"
             )
-        super().__init__(split, data, skip_bad_rows)
+        super().__init__(split, data, skip_bad_rows=skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         kind = _texts(row, "type")[0]

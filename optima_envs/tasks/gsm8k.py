@@ -1,24 +1,30 @@
-"""gsm8k-debate: grade-school maths word problems, debated.
-
-| fact | value |
-|---|---|
-| task | word problems whose answer is one integer |
-| splits | train 7,473, test 1,319 |
-| evaluation | test (the paper: all) |
-| metric | number: exact, whatever the commas, currency or unit |
-| source | hub openai/gsm8k, config main, files of a pinned commit; also the authors' jsonl |
-| paper | Cobbe et al. 2021, arXiv 2110.14168 |
-| licence | MIT |
-| history | v0: first version |
-"""
+"""gsm8k-debate: grade-school maths word problems, debated."""
 
 from __future__ import annotations
 
 from ..records import Instance
 from ..scoring.numerals import read_number
+from ..spec import DEBATE, EnvSpec, Sheet
 from .dataset import Dataset, RowError, need_text
-from .loading import Data, Row, Source
+from .loading import Row, Source
 
+SPEC = EnvSpec(
+    "optima/gsm8k-debate-v0",
+    "optima_envs.tasks.gsm8k:GSM8K",
+    DEBATE,
+    "number",
+    {"answer_format": "boxed"},
+    Sheet(
+        "GSM8K grade-school maths, debated.",
+        source="hub openai/gsm8k, config main, files of a pinned commit; also the authors' jsonl",
+        licence="MIT",
+        splits={"train": 7_473, "test": 1_319},
+        evaluation="test, all",
+        paper="Cobbe et al. 2021, arXiv 2110.14168",
+        metric="exact, whatever the commas, currency or unit",
+        notes=("word problems whose answer is one integer",),
+    ),
+)
 MARK = "####"
 
 
@@ -31,9 +37,6 @@ class GSM8K(Dataset):
         "e53f048856ff4f594e959d75785d2c2d37b678ee",
         {split: (f"main/{split}-*.parquet",) for split in ("train", "test")},
     )
-
-    def __init__(self, split: str = "test", data: Data = None, *, skip_bad_rows: bool = False) -> None:
-        super().__init__(split, data, skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         solution = need_text(row, "answer")

@@ -1,16 +1,4 @@
-"""math-debate: the MATH competition problems, debated.
-
-| fact | value |
-|---|---|
-| task | problems of seven subjects and five levels; the answer is a LaTeX expression |
-| splits | train 7,500, test 5,000, less the few without a usable gold (counted in ``skipped``) |
-| evaluation | test (the paper: all) |
-| metric | math: equivalence by math-verify in killable workers |
-| source | hub EleutherAI/hendrycks_math, files of a pinned commit; also the authors' folders of JSON files |
-| paper | Hendrycks et al. 2021, arXiv 2103.03874 |
-| licence | MIT |
-| history | v0: first version |
-"""
+"""math-debate: the MATH competition problems, debated."""
 
 from __future__ import annotations
 
@@ -18,9 +6,30 @@ import re
 
 from ..records import Instance
 from ..scoring.answer_format import boxes
+from ..spec import DEBATE, EnvSpec, Sheet
 from .dataset import Dataset, RowError, UnusableRowError, need_text
-from .loading import Data, Row, Source
+from .loading import Row, Source
 
+SPEC = EnvSpec(
+    "optima/math-debate-v0",
+    "optima_envs.tasks.hendrycks:HendrycksMath",
+    DEBATE,
+    "math",
+    {"answer_format": "boxed"},
+    Sheet(
+        "MATH competition problems, debated.",
+        source="hub EleutherAI/hendrycks_math, files of a pinned commit; also the authors' folders of JSON files",
+        licence="MIT",
+        splits={"train": 7_500, "test": 5_000},
+        evaluation="test, all",
+        paper="Hendrycks et al. 2021, arXiv 2103.03874",
+        metric="equivalence by math-verify in killable workers",
+        notes=(
+            "problems of seven subjects and five levels; the answer is a LaTeX expression",
+            "the few rows without a usable gold are left out and counted",
+        ),
+    ),
+)
 SUBJECTS = (
     "algebra",
     "counting_and_probability",
@@ -44,9 +53,6 @@ class HendrycksMath(Dataset):
         "21a5633873b6a120296cce3e2df9d5550074f4a3",
         {split: tuple(f"{subject}/{split}-*.parquet" for subject in SUBJECTS) for split in ("train", "test")},
     )
-
-    def __init__(self, split: str = "test", data: Data = None, *, skip_bad_rows: bool = False) -> None:
-        super().__init__(split, data, skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         problem, solution = need_text(row, "problem"), need_text(row, "solution")

@@ -7,7 +7,7 @@
 | ``"hf://datasets/owner/name@revision/file.parquet"`` | one hub file (parquet, json or jsonl) |
 | a path ending in .parquet, .json or .jsonl | a local file, in the hub's or the authors' layout |
 | a folder | its ``<split>.parquet|json|jsonl``, or all ``<split>/**/*.json``, one row each, sorted |
-| a list of dicts | the rows themselves |
+| a list of dicts | the rows themselves; numpy arrays in them (pandas records) are read as lists |
 
 Nothing here runs a loading script: hub files are read as data by the ``parquet`` and ``json`` builders only.
 """
@@ -15,11 +15,14 @@ Nothing here runs a loading script: hub files are read as data by the ``parquet`
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from ..text import printable
 
 Row = Mapping[str, Any]
 Rows = Sequence[Any]  # of Row, or Broken where a line could not be read
@@ -28,10 +31,18 @@ Data = str | Path | Sequence[Row] | None
 SUFFIXES = (".parquet", ".json", ".jsonl")
 _MIRROR = re.compile(r"([\w.-]+/[\w.-]+)@([\w./-]+)")
 _PINNED = re.compile(r"[0-9a-f]{40}")
+_STANDARD = ("train", "validation", "test")
+_ALIAS = {"dev": "validation", "val": "validation", "valid": "validation"}
+_NAMED = re.compile(rf"({'|'.join([*_STANDARD, *_ALIAS])})(?![a-zA-Z])")
+
+log = logging.getLogger(__name__)
 
 
 class DataError(ValueError):
-    """Data that cannot be loaded; one line that names the environment, the file or row, and the way out."""
+    """Data that cannot be loaded; one printable line that names the environment, the file or row, and the way out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message[:1_000], lines=False))
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,33 @@ class Source:
         """Whether the revision is a commit; a branch may change under us."""
         return _PINNED.fullmatch(self.revision) is not None
 
-    def split(self, env: str, name: str) -> str:
-        """The split's own name; ``dev``, ``val`` and ``valid`` mean validation where the source has no such split."""
-        alias = {"dev": "validation", "val": "validation", "valid": "validation"}.get(name, name)
-        found = name if name in self.files else alias
-        if found not in self.files:
+    def split(self, env: str, name: str, *, local: bool = False) -> str:
+        """The split's own name; ``dev``, ``val`` and ``valid`` mean validation where the source has no such split.
+
+        A local file may hold any split of a usual name. Raises DataError for an unknown one.
+        """
+        own = [*self.files, *(_STANDARD if local else ())]
+        found = name if name in own else _ALIAS.get(name, name)
+        if found not in own:
             raise DataError(f"{env} has no split {name!r} with answers; choose from {', '.join(self.files)}")
         return found
+
+
+def local_path(data: object) -> Path | None:
+    """The local file or folder that ``data`` names; None for anything else."""
+    if not isinstance(data, (str, Path)):
+        return None
+    try:
+        path = Path(data).expanduser()
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # a name no file can have, a home nobody has
+        return None
+
+
+def split_named_by(path: Path) -> str | None:
+    """The split a file's name tells of (``test.parquet``, ``dev-v1.json``, ``train-00000-of-00002.parquet``)."""
+    match = _NAMED.match(path.name)
+    return None if match is None else match[1]
 
 
 def load_rows(env: str, source: Source, split: str, data: Data) -> tuple[Rows, str]:
@@ -69,22 +100,21 @@ def load_rows(env: str, source: Source, split: str, data: Data) -> tuple[Rows, s
     if data is None:
         return _hub(env, source, split), f"{source.repo}@{source.revision[:12]}"
     if not isinstance(data, (str, Path)):
-        if isinstance(data, Mapping) or not isinstance(data, Sequence):
-            raise DataError(f"{env}: data must be a file name or a list of rows, not {type(data).__name__}")
-        return data, "data"
+        if isinstance(data, (Mapping, bytes)) or not isinstance(data, Sequence):  # pyright: ignore
+            raise DataError(
+                f"{env}: data must be a file name or a list of rows, not {type(data).__name__}; "
+                "pass list(dataset), or frame.to_dict('records')"
+            )
+        return _Given(data), "data"
     text = str(data)
     if text.startswith("hf://"):
         return _builder(env, text, {split: [text]}, split), text
-    mirror = _MIRROR.fullmatch(text)
-    if mirror and not Path(text).exists():
-        repo, revision = mirror.groups()
-        return _hub(env, replace(source, repo=repo, revision=revision), split), text
-    path = Path(text).expanduser()
-    if path.is_dir():
-        return _folder(env, path, split), str(path)
-    if not path.is_file():
-        raise DataError(f"{env}: no data file {text!r}")
-    return _file(env, path), path.name
+    if (path := local_path(data)) is not None:
+        return (_folder(env, path, split), str(path)) if path.is_dir() else (_file(env, path), path.name)
+    if (mirror := _MIRROR.fullmatch(text)) is None:
+        raise DataError(f"{env}: no data file {text[:200]!r}")
+    repo, revision = mirror.groups()
+    return _hub(env, replace(source, repo=repo, revision=revision), split), text
 
 
 def _file(env: str, path: Path) -> Rows:
@@ -98,6 +128,8 @@ def _file(env: str, path: Path) -> Rows:
             return _json(env, path)
     except UnicodeDecodeError as err:
         raise DataError(f"{env}: {path} is not UTF-8 text (byte {err.start})") from None
+    except OSError as err:
+        raise DataError(f"{env}: {path} cannot be read ({err.strerror})") from None
     raise DataError(f"{env}: {path} ends in {path.suffix or 'nothing'!r}; use one of {', '.join(SUFFIXES)}")
 
 
@@ -149,6 +181,30 @@ def _json_row(path: Path, name: Path) -> Any:
     )
 
 
+class _Given(Sequence[Any]):
+    """Rows somebody made in Python, as JSON would give them."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _plain(self.rows[index])
+
+
+def _plain(value: Any) -> Any:
+    """numpy's arrays and numbers as Python's, and pandas' sign of a missing value as None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in cast("Sequence[Any]", value)]
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and value != value else value
+
+
 class _Table(Sequence[Row]):
     """Rows of an Arrow table, decoded a block at a time (one by one costs several times as much)."""
 
@@ -184,6 +240,11 @@ def _parquet(env: str, path: Path) -> Rows:
 
 def _hub(env: str, source: Source, split: str) -> Rows:
     base = f"hf://datasets/{source.repo}@{source.revision}"
+    if not source.pinned:
+        log.warning(
+            "%s: %s is read at %s, which may change under you; name a commit by data='%s@COMMIT'",
+            *(env, source.repo, source.revision, source.repo),
+        )
     return _builder(env, base, {split: [f"{base}/{name}" for name in source.files[split]]}, split)
 
 

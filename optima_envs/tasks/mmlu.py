@@ -1,23 +1,29 @@
-"""mmlu-debate: MMLU, 57 subjects, debated.
-
-| fact | value |
-|---|---|
-| task | exam questions with 4 options, shown as A) B) C) D) in their order |
-| splits | train (the hub's auxiliary_train) 99,842, dev 285, validation 1,531, test 14,042 |
-| evaluation | test (the paper: all but the questions that ARC-Challenge shares; here all) |
-| metric | accuracy; letter or text |
-| source | hub cais/mmlu, config all, files of a pinned commit |
-| paper | Hendrycks et al. 2021, arXiv 2009.03300 |
-| licence | MIT |
-| history | v0: first version |
-"""
+"""mmlu-debate: MMLU, 57 subjects, debated."""
 
 from __future__ import annotations
 
 from ..records import Instance
+from ..spec import DEBATE, EnvSpec, Sheet
 from .choices import LETTERS, ask, check_options, golds
 from .dataset import Dataset, RowError, need, need_text, need_texts
-from .loading import Data, Row, Source
+from .loading import Row, Source
+
+SPEC = EnvSpec(
+    "optima/mmlu-debate-v0",
+    "optima_envs.tasks.mmlu:MMLU",
+    DEBATE,
+    "choice",
+    sheet=Sheet(
+        "MMLU questions with options, debated.",
+        source="hub cais/mmlu, config all, files of a pinned commit",
+        licence="MIT",
+        splits={"train": 99_842, "dev": 285, "validation": 1_531, "test": 14_042},
+        evaluation="test (the paper: less the questions ARC-Challenge shares; here all)",
+        paper="Hendrycks et al. 2021, arXiv 2009.03300",
+        metric="accuracy; letter or text",
+        notes=("exam questions with 4 options, shown as A) B) C) D) in their order", "train is auxiliary_train"),
+    ),
+)
 
 
 class MMLU(Dataset):
@@ -34,9 +40,6 @@ class MMLU(Dataset):
             "test": ("all/test-*.parquet",),
         },
     )
-
-    def __init__(self, split: str = "test", data: Data = None, *, skip_bad_rows: bool = False) -> None:
-        super().__init__(split, data, skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         options = [option.strip() for option in need_texts(row, "choices")]

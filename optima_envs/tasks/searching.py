@@ -19,7 +19,7 @@ from ..scoring.parsing import normalise
 from ..tools.actions import parse_action
 from .dataset import Dataset
 from .hotpotqa import HotpotQA
-from .loading import Data, Row
+from .loading import Row
 from .multihop import clean_text, paragraphs, row_name
 from .splitting import Paragraph
 from .twohop import TwoHop
@@ -30,9 +30,7 @@ class HotpotSearch(Dataset):
 
     name = "hotpotqa-search"
     source = HotpotQA.source
-
-    def __init__(self, split: str = "validation", data: Data = None, *, skip_bad_rows: bool = False) -> None:
-        super().__init__(split, data, skip_bad_rows)
+    usual = HotpotQA.usual
 
     def build(self, row: Row, index: int) -> Instance:
         found, notes = paragraphs(row)

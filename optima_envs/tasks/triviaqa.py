@@ -1,17 +1,4 @@
-"""triviaqa-asym: TriviaQA reading comprehension, its evidence split between the agents.
-
-| fact | value |
-|---|---|
-| task | trivia questions; evidence: web search snippets, or the beginnings of Wikipedia pages |
-| splits | train 138,384, validation 17,944; the test split's answers are ``<unk>`` |
-| evaluation | validation (the paper: its first 1,000) |
-| metric | SQuAD F1, best of all aliases; the paper's token F1 is ``metric="token-f1"`` |
-| support | not annotated: the answer may lie in either half, in both, or (distant supervision) in none |
-| source | hub mandarjoshi/trivia_qa, config rc, files of a pinned commit; also the authors' JSON |
-| paper | Joshi et al. 2017, arXiv 1705.03551 |
-| licence | not stated by the hub card |
-| history | v0: first version |
-"""
+"""triviaqa-asym: TriviaQA reading comprehension, its evidence split between the agents."""
 
 from __future__ import annotations
 
@@ -20,17 +7,37 @@ from itertools import zip_longest
 from typing import Any
 
 from ..records import Instance
-from .dataset import Dataset, RowError, UnusableRowError, need, need_text
+from ..spec import EnvSpec, Sheet
+from .dataset import RowError, SplitDataset, UnusableRowError, need, need_text
 from .loading import Data, Row, Source
 from .splitting import Paragraph, deal, held_titles
 
 UNKNOWN = "<unk>"
 _AUTHORS = {"Question": "question", "QuestionId": "question_id", "Answer": "answer", "SearchResults": "search_results"}
 
+SPEC = EnvSpec(
+    "optima/triviaqa-asym-v0",
+    "optima_envs.tasks.triviaqa:TriviaQA",
+    sheet=Sheet(
+        "TriviaQA (rc): search snippets split between the agents.",
+        source="hub mandarjoshi/trivia_qa, config rc, files of a pinned commit; also the authors' JSON",
+        licence="not stated by the hub card",
+        splits={"train": 138_384, "validation": 17_944},
+        evaluation="validation, first 1,000",
+        paper="Joshi et al. 2017, arXiv 1705.03551",
+        metric="SQuAD F1, best of all aliases; the paper's token F1 is metric=token-f1",
+        notes=(
+            "trivia questions; evidence: web search snippets, or the beginnings of Wikipedia pages",
+            "support is not annotated: the answer may lie in either half, in both, or (distant supervision) in none",
+            "the test split's answers are withheld",
+        ),
+    ),
+)
 
-class TriviaQA(Dataset):
-    """``seed``: another split of the same evidence. ``page_chars``: where a question has no snippets, whole leading
-    paragraphs of its pages up to this many characters in all (default 6,000). See ``Dataset`` for what is raised."""
+
+class TriviaQA(SplitDataset):
+    """``page_chars``: where a question has no snippets, whole leading paragraphs of its pages, up to so many
+    characters. See ``Dataset`` for what is raised."""
 
     name = "triviaqa-asym"
     source = Source(
@@ -41,16 +48,16 @@ class TriviaQA(Dataset):
 
     def __init__(
         self,
-        split: str = "validation",
+        split: str | None = None,
         data: Data = None,
         *,
+        page_chars: int = 6_000,
         agents: Sequence[str] = ("Alice", "Bob"),
         seed: int = 0,
-        page_chars: int = 6_000,
         skip_bad_rows: bool = False,
     ) -> None:
-        self.agents, self.seed, self.page_chars = tuple(agents), seed, page_chars
-        super().__init__(split, data, skip_bad_rows)
+        self.page_chars = page_chars
+        super().__init__(split, data, agents=agents, seed=seed, skip_bad_rows=skip_bad_rows)
 
     def build(self, row: Row, index: int) -> Instance:
         row = {_AUTHORS.get(key, key): value for key, value in row.items()}

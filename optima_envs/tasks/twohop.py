@@ -1,14 +1,4 @@
-"""The two-hop world: an endless, seeded source of questions that no single half of the facts can answer.
-
-| fact | value |
-|---|---|
-| agents | 2 by default, n supported; fact ``i`` of a chain never sits with the agent who holds fact ``i - 1`` |
-| instance | ``distractors + 1`` parallel chains over the same relations; the question follows one of them |
-| splits | train, validation, test: disjoint by construction (see ``_split_of``) |
-| why one half is not enough | its holder cannot tell the last fact from other chains'; nobody else sees the value |
-| licence, source | generated; Apache-2.0, this file |
-| history | v0: first version |
-"""
+"""The two-hop world: an endless, seeded source of questions that no single half of the facts can answer."""
 
 from __future__ import annotations
 
@@ -19,8 +9,22 @@ from functools import cache
 from ..records import Instance, Turn
 from ..scoring.answer_format import TAG, AnswerFormat, format_named
 from ..scoring.parsing import normalise
+from ..spec import EnvSpec, Sheet
 from .names import FAMILIES, LINKS, PEOPLE, VALUES
 
+SPEC = EnvSpec(
+    "optima/twohop-asym-v0",
+    "optima_envs.tasks.twohop:TwoHop",
+    sheet=Sheet(
+        "Two-hop questions over a made-up world; neither agent's facts determine the answer.",
+        notes=(
+            "an instance is distractors + 1 parallel chains over the same relations; the question follows one of them",
+            "2 agents by default, n supported: fact i of a chain never sits with the agent who holds fact i - 1",
+            "one half is not enough: its holder cannot tell the last fact from others, nobody else sees the value",
+            "train, validation and test are disjoint by construction",
+        ),
+    ),
+)
 SPLITS = ("train", "validation", "test")
 PERSON = {name: i for i, name in enumerate(PEOPLE)}
 FAMILY = {name: i for i, name in enumerate(FAMILIES)}
@@ -30,9 +34,10 @@ Fact = tuple[str, str, str]  # relation, subject, object
 class TwoHop:
     """A sequence of instances; item ``i`` depends on (seed, split, i) alone.
 
-    ``hops``: facts in a chain (>= 2). ``distractors``: parallel chains that do not matter (>= 1; the default 5
-    gives each of two agents six facts). ``answer_format``: the game's, in which ``supported`` looks for answers. Raises
-    ValueError for an unknown split or format, or numbers out of range.
+    ``split``: train, validation or test. ``seed``: another one gives other instances. ``hops``: facts in a chain
+    (>= 2). ``distractors``: parallel chains that do not matter (>= 1, where 5 gives each of two agents six facts).
+    ``size``: how many instances there are. ``answer_format``: the game's, in which ``supported`` looks for answers.
+    Raises ValueError for an unknown split or format, or numbers out of range.
     """
 
     name = "twohop"

@@ -14,7 +14,7 @@ from contextlib import closing
 
 from ..records import Instance
 from ..scoring.metrics import METRICS
-from ..utf8 import utf8
+from ..text import utf8
 from .world import Call, Done, Tool, clip
 
 SHOWN = 3  # passages of one search

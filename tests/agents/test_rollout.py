@@ -11,11 +11,11 @@ import pytest
 from optima_agents import EpisodeLog, Job, LLMPolicy, Rollouts, arollout, rollout
 from optima_agents.backends.base import BackendError, Completion, ContextOverflow, EngineDead
 from optima_agents.backends.fake import FakeBackend
-from optima_agents.dialogue import MAX_CHARS, turn_seed
+from optima_agents.dialogue import turn_seed
 from optima_agents.policy import Act
 from optima_agents.scripted import Oracle, Random, Scripted, oracle
 from optima_envs import scenario
-from optima_envs.records import EpisodeKey
+from optima_envs.records import MAX_UTTERANCE, EpisodeKey
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +250,7 @@ def test_endless_text_is_cut_and_loses_its_ids(world):
         return Completion("a" * 5_000_000, 5, ids=(1, 2), logprobs=(-1.0, -1.0))
 
     episode = rollout(world, LLMPolicy(FakeBackend(reply)), episodes=1)[0]
-    assert all(len(t.text) == MAX_CHARS and t.finish == "length" and t.ids is None for t in episode.turns)
+    assert all(len(t.text) == MAX_UTTERANCE and t.finish == "length" and t.ids is None for t in episode.turns)
 
 
 def test_ids_are_kept_or_dropped(world):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optima_envs.records import Finish, Usage
-from optima_envs.utf8 import utf8
+from optima_envs.text import utf8
 
 from ..base import BackendError, Completion, EngineDead
 

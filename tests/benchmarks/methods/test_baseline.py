@@ -12,8 +12,7 @@ from benchmarks.methods.catalogue import METHODS
 from optima_agents import LLMPolicy, Sampling, rollout
 from optima_agents.backends.base import BackendError, Completion
 from optima_agents.backends.fake import FakeBackend
-from optima_agents.dialogue import MAX_CHARS
-from optima_envs.records import Episode, EpisodeKey, ErrorInfo
+from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo
 from optima_envs.registry import UnknownName
 
 CHOICES = {"mode": ("a", "b")}
@@ -195,10 +194,10 @@ def test_a_message_no_model_wrote_is_counted_but_is_no_call():
 def test_an_endless_reply_is_cut_and_nothing_of_it_is_lost_silently():
     class Endless(FakeBackend):
         async def complete(self, request):
-            return Completion("a" * (MAX_CHARS + 5), 9)
+            return Completion("a" * (MAX_UTTERANCE + 5), 9)
 
     turn = asyncio.run(session(Endless()).ask("Alice", []))
-    assert (len(turn.text), turn.finish, turn.tokens) == (MAX_CHARS, "length", 9)
+    assert (len(turn.text), turn.finish, turn.tokens) == (MAX_UTTERANCE, "length", 9)
 
 
 def test_replies_that_cannot_be_read_are_counted():

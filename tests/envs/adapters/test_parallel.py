@@ -289,12 +289,33 @@ def test_the_other_libraries_registers_have_our_environments():
     assert gymnasium.make("tests/mirrored-v0").reset(seed=0)[0]["question"].startswith("question")
 
 
-@pytest.mark.parametrize("order", ["optima_envs, pettingzoo, gymnasium", "gymnasium, pettingzoo, optima_envs"])
-def test_it_does_not_matter_who_is_imported_first(order):
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import gymnasium, pettingzoo, optima_envs",
+        "import pettingzoo, optima_envs, gymnasium",  # PettingZoo imports Gymnasium
+        "import optima_envs, pettingzoo, gymnasium; optima_envs.mirror(); optima_envs.mirror()",
+        "import optima_envs, pettingzoo, gymnasium; optima_envs.make('twohop-asym')",
+        "import gymnasium, optima_envs, pettingzoo; optima_envs.make_aec",
+    ],
+)
+def test_the_registers_know_us_after_any_of(start):
     code = (
-        f"import {order}\n"
+        f"{start}\n"
         "print(type(pettingzoo.make('parallel', 'optima/arith-debate')).__name__)\n"
         "print(type(gymnasium.make('optima/arith-debate-v0').unwrapped).__name__)"
     )
     out = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["EpisodeRecord", "SingleSeat"]
+
+
+def test_importing_installs_no_import_hook():
+    code = "import sys; before = list(sys.meta_path); import optima_envs; print(before == sys.meta_path)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["True"]
+
+
+def test_gymnasium_imports_us_by_name():
+    code = "import gymnasium; print(type(gymnasium.make('optima_envs:optima/arith-debate-v0').unwrapped).__name__)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["SingleSeat"]

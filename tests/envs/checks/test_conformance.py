@@ -12,10 +12,10 @@ from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from support.worlds import DATA, FILES, WORLDS, Tiny
 
 import optima_envs
-from optima_envs.adapters.aec import aec
+from optima_envs.adapters.making import make_aec as aec
 from optima_envs.adapters.parallel import DialogueEnv
-from optima_envs.checks.canary import check_canaries
-from optima_envs.checks.check import CHECKS, NonConformanceError
+from optima_envs.checks.canary import NonConformanceError, check_canaries
+from optima_envs.checks.check import CHECKS
 from optima_envs.games.asymmetric import AsymmetricQA
 from optima_envs.records import View
 from optima_envs.scenario import Scenario
