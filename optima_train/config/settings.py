@@ -149,7 +149,8 @@ class LoraConfig(Settings):
 
 
 class TrainStageConfig(Settings):
-    """Supervised fine-tuning (spec section 4)."""
+    """Training (spec section 4). ``start`` and the schedule (learning rate, epochs, batch) are those of supervised
+    fine-tuning; DPO has its own in ``dpo`` and shares all the rest: scheduler, length, precision, LoRA, processes."""
 
     start: Literal["previous", "initial"] = "previous"
     """Information exchange goes on from the previous iteration, debate starts from the initial model each time."""
@@ -182,7 +183,7 @@ class TrainStageConfig(Settings):
 
 
 class DpoConfig(Settings):
-    """Preference training (paper Eq. 4, spec section 5.3); the rest (LoRA, precision, length ...) is as in ``train``.
+    """Preference training (paper Eq. 4, spec section 5.3); the rest (LoRA, precision, length, ...) is as in ``train``.
 
     It starts from the previous iteration's model, which is the reference too.
     """
@@ -238,9 +239,9 @@ class TrainConfig(Settings):
     dpo: DpoConfig = DpoConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
-    processes: Literal["rooms", "stages", "one", "inline"] = "rooms"
-    """Child processes: one per run of stages that can share an engine (frees a GPU for training), one per stage, a
-    single one (quickest to start, for small models), or none (debugging)."""
+    isolation: Literal["per-kind", "per-stage", "one", "inline"] = "per-kind"
+    """Child processes of the run: one per sequence of stages of a kind, which share an engine (frees a GPU for
+    training), one per stage, a single one (quickest to start, for small models), or none (debugging)."""
     plugins: tuple[str, ...] = ()
     """Modules imported at start in every process: where your own environments, terms and methods register."""
 

