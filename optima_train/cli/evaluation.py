@@ -1,4 +1,6 @@
-"""Score a policy or a team on held-out instances: greedy, plain prompt (unless --hint); mean score and interval."""
+"""Score a policy or a team on held-out instances: greedy, plain prompt (unless --hint); mean score and interval.
+
+The instances are the first ones of the split that the environment is usually evaluated on, or of --split."""
 
 from __future__ import annotations
 
@@ -11,7 +13,6 @@ from .arguments import asked_scenario, env_arguments, policy_arguments
 def arguments(parser: argparse.ArgumentParser) -> None:
     env_arguments(parser)
     policy_arguments(parser)
-    parser.set_defaults(split="test")
     parser.add_argument("-n", "--episodes", type=int, default=300, help="instances (default 300)")
     rollout.output_arguments(parser)
 

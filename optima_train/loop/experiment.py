@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..config.loading import ConfigError, dump, flatten, load
-from ..config.paths import absolute_paths
+from ..config.resolve import absolute_paths, named_splits
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import read_json, write_json, write_text
@@ -57,6 +57,7 @@ class Experiment:
         """
         import_plugins(self.config.plugins)
         preflight(self.config)
+        self.config = named_splits(self.config)
         self._steps = plan(self.config)
         self._refuse_foreign()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -160,7 +161,7 @@ class Experiment:
                     f"{self.directory} is not empty and no run directory (it holds {sorted(strangers)[0]})"
                 )
             return
-        then, now = flatten(absolute_paths(load(resolved))), flatten(self.config)
+        then, now = flatten(named_splits(absolute_paths(load(resolved)))), flatten(self.config)
         keys = [k for k in sorted(then.keys() | now.keys()) if k not in FREE_KEYS and then.get(k) != now.get(k)]
         if keys:
             changes = ", ".join(f"{key} was {then.get(key)!r} and is now {now.get(key)!r}" for key in keys)
