@@ -1,4 +1,6 @@
-"""Score a policy or a team on held-out instances: greedy, plain prompt (unless --hint); mean score and interval.
+"""Score a policy or a team on held-out instances.
+
+Greedy, with the plain prompt (unless --hint): mean score with its 95% interval, tokens, failures.
 
 The instances are the first ones of the split that the environment is usually evaluated on, or of --split."""
 
@@ -8,6 +10,8 @@ import argparse
 
 from . import rollout
 from .arguments import asked_scenario, env_arguments, policy_arguments
+
+EXAMPLE = "optima eval twohop-asym --policy hf:tiny -n 100"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -81,12 +83,12 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _default(field: FieldInfo) -> str | None:
-    import yaml
-
-    if field.is_required():
-        return None
-    value = field.get_default(call_default_factory=True)
+def as_yaml(value: Any) -> str:
+    """A value on one line, as it can be written in a recipe."""
     value = list(value) if isinstance(value, tuple) else value
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
     return text.removesuffix("...\n").strip()
+
+
+def _default(field: FieldInfo) -> str | None:
+    return None if field.is_required() else as_yaml(field.get_default(call_default_factory=True))

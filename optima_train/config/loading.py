@@ -1,6 +1,7 @@
 """Recipes: YAML files over each other (``extends``), dotted overrides on top, checked into a TrainConfig.
 
-``extends`` names one recipe or a list of them, each over the ones before it.
+``extends`` names one recipe or a list of them, each over the ones before it. pydantic-settings would read the files
+too, but has no ``extends``, takes the last of repeated keys in silence, and names neither file nor nearest key.
 """
 
 from __future__ import annotations
