@@ -101,14 +101,14 @@ def train(
     ``overrides`` are settings by name, nested as mappings or dotted keys: ``train("quickstart", seed=1,
     **{"generate.samples": 4})``. Raises ConfigError and StageError, each with a message that says what to do.
     """
-    from .config.loading import TrainConfig, check, load, merge, nested
+    from .config.loading import TrainConfig, check, load, override
     from .loop.experiment import Experiment
     from .run.progress import silent
 
     chosen = load(recipe) if isinstance(recipe, (str, Path)) else recipe
     data = chosen.model_dump(mode="json")
     for key, value in overrides.items():
-        data = merge(data, nested(key, value))
+        data = override(data, key, value)
     chosen = check(data, TrainConfig)
     return Experiment(chosen, directory or Path("runs") / chosen.name).run(watch or silent)
 

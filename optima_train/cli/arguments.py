@@ -19,7 +19,11 @@ POLICY_HELP = "hf:tiny, hf:FOLDER, vllm:MODEL, openai:URL#MODEL, random, scripte
 def env_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("env", help="environment id, such as twohop-asym (optima envs lists them)")
     parser.add_argument(
-        "settings", nargs="*", metavar="key=value", help="settings of the environment, such as distractors=4"
+        "settings",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="settings of it, such as distractors=4",
     )
     parser.add_argument("--data", help="local data file (jsonl, json, parquet) instead of the hub")
     parser.add_argument("--split", help="split of the data (default: the environment's)")

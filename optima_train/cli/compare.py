@@ -1,5 +1,8 @@
-"""Compare two teams on the instances both played: score, tokens and turns, paired, with 95% intervals. A and B are
-episode logs (from --out), run directories (their last evaluation), or folders in them such as runs/x/untrained."""
+"""Compare two teams on the instances both played.
+
+Score, tokens and turns, paired, with 95% intervals. A and B are episode logs (from --out), run directories (their last
+evaluation), or folders in them such as runs/x/untrained.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from . import UserError
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
+
+EXAMPLE = "optima compare runs/a runs/b"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

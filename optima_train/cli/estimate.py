@@ -83,8 +83,9 @@ def assume(config: TrainConfig, tokens: int | None = None, prompt: int | None = 
 def _sheet_sizes(config: TrainConfig) -> tuple[int | None, int | None]:
     import optima_envs
 
-    splits = optima_envs.spec(config.env.id).sheet.splits
-    return splits.get(config.env.train.split), splits.get(config.env.test.split)
+    env = config.env
+    splits = optima_envs.spec(env.id).sheet.splits
+    return splits.get(env.train.split or "train"), splits.get(env.evaluation_split() or "")
 
 
 def _measured(config: TrainConfig, found: Assumed, prompts: bool) -> Assumed:

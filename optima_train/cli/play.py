@@ -1,5 +1,8 @@
-"""Take a seat in a dialogue. You see what your agent sees and type its turns; a policy plays the others. State an
-answer as <A> answer </A>. An empty line says nothing; Ctrl-C leaves."""
+"""Take a seat in a dialogue yourself.
+
+You see what your agent sees and type its turns; a policy plays the others. State an answer as <A> answer </A>. An empty
+line says nothing; Ctrl-C leaves.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import argparse
 
 from . import UserError
 from .arguments import asked_scenario, env_arguments, open_team, policy_arguments
+
+EXAMPLE = "optima play twohop-asym"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,8 @@
-"""Run the whole loop on the embedded world and model: show the untrained team, then sample, rank, select and train,
-iteration by iteration, and show what changed. Minutes on two cores, no network. Run again, it goes on or shows the
-results."""
+"""Run the whole loop on the embedded world and model.
+
+It shows the untrained team, samples, ranks, selects and trains, iteration by iteration, and shows what changed. Minutes
+on two cores, no network. Run again, it resumes, or shows the results.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,11 @@ from pathlib import Path
 
 from .train import launch
 
+EXAMPLE = "optima quickstart"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="settings other than the recipe's")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="a.b=c", help="settings other than the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dir", type=Path, help="run directory (default runs/quickstart)")
 

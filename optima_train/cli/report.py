@@ -1,10 +1,15 @@
-"""Write the report.html of a run or a suite of benchmarks again: results, plots and every dialogue, in one file."""
+"""Write the report.html of a run again.
+
+Results, plots and every dialogue of a run, or of a suite of benchmarks, in one file.
+"""
 
 from __future__ import annotations
 
 import argparse
 from importlib.metadata import entry_points
 from pathlib import Path
+
+EXAMPLE = "optima report runs/quickstart"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

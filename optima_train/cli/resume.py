@@ -1,4 +1,7 @@
-"""Resume an interrupted run, with the settings it was started with. A finished run shows its results."""
+"""Resume an interrupted run.
+
+It has the settings it was started with. A finished run shows its results.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 
 from . import UserError
 from .train import launch
+
+EXAMPLE = "optima resume runs/2wmh-isft"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

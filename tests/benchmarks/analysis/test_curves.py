@@ -108,7 +108,7 @@ def small_teaching(config: TrainConfig) -> Callable[[int], tuple[Stage, ...]]:
 
 def test_iterations_of_a_run_and_its_models(tmp_path: Path):
     overrides = ["method=small-teaching", "backend=opened", "model=untaught", "dtype=null", "evaluate.instances=4",
-                 "evaluate.nll=false", "iterations=2", "processes=inline", "reward.weights={task: 1.0}"]  # fmt: skip
+                 "evaluate.nll=false", "iterations=2", "isolation=inline", "reward.weights={task: 1.0}"]  # fmt: skip
     recipe = {"recipe": "quickstart", "overrides": overrides}
     models = [
         {"label": "taught", "train": recipe},

@@ -20,7 +20,7 @@ from optima_train.methods import plan
 CONFIGS = Path(__file__).parents[3] / "benchmarks" / "configs"
 SMALL = """env.max_turns=2 generate.instances=2 generate.samples=2 generate.max_tokens=8 select.threshold=-5
     select.top_share=1 train.epochs=1 train.batch_size=4 train.micro_batch=4 evaluate.instances=3
-    evaluate.max_tokens=8 evaluate.nll=false device=cpu processes=inline""".split()
+    evaluate.max_tokens=8 evaluate.nll=false device=cpu isolation=inline""".split()
 
 
 @pytest.mark.parametrize("name", ["methods", "arith", "ablations"])

@@ -94,3 +94,18 @@ def test_a_recipe_extends_its_neighbour(tmp_path: Path) -> None:
     config = load(tmp_path / "high.yaml")
     assert (config.name, config.seed, config.train.epochs, config.model) == ("high", 5, 7, "tiny")
     assert flatten(config)["train.epochs"] == 7
+
+
+@pytest.mark.parametrize(("old", "new"), [("rooms", "per-kind"), ("stages", "per-stage"), ("inline", "inline")])
+def test_the_old_name_of_isolation_is_read_as_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    file = tmp_path / "old.yaml"
+    file.write_text(f"extends: quickstart\nprocesses: {old}\ntrain: {{processes: 2, batch_size: 32}}\n")
+    assert (load(file).isolation, load(file).train.processes) == (new, 2)
+    assert load("quickstart", [f"processes={old}"]).isolation == new, "over what the recipe says by the new name"
+    assert load(file, ["isolation=one"]).isolation == "one"
+
+
+@pytest.mark.parametrize("value", ["8", "room", "[inline]", "{a: 1}"])
+def test_what_the_old_name_never_took_is_an_unknown_key(value: str) -> None:
+    with pytest.raises(ConfigError, match="unknown key processes"):
+        load("quickstart", [f"processes={value}"])

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from optima_train.config.loading import RECIPES, check, flatten, load, merge, read
+from optima_train.config.resolve import named_splits
 from optima_train.config.settings import TrainConfig
 
 DATASETS = ("hotpotqa", "2wmh", "triviaqa", "cbt", "math", "gsm8k", "arc", "mmlu")
@@ -102,7 +103,7 @@ def value(config: Any, key: str) -> Any:
 @pytest.mark.parametrize("method", TABLES)
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_recipe_holds_the_papers_constants(dataset: str, method: str):
-    config = load(f"{dataset}-{method}")
+    config = named_splits(load(f"{dataset}-{method}"))
     column = DATASETS.index(dataset)
     wanted = {**ALWAYS, **{key: row[column] for key, row in TABLES[method].items()}}
     assert {key: value(config, key) for key in wanted} == wanted
@@ -122,7 +123,7 @@ def test_a_recipe_holds_the_papers_constants(dataset: str, method: str):
 def test_environments_and_sizes_exist(dataset: str):
     import optima_envs
 
-    config = load(f"{dataset}-isft")
+    config = named_splits(load(f"{dataset}-isft"))
     splits = optima_envs.spec(config.env.id).sheet.splits
     assert config.env.train.split in splits
     assert config.evaluate.instances <= splits[config.env.test.split]

@@ -24,7 +24,7 @@ Run = Callable[..., tuple[LoopState, list[Progress]]]
 def run(small: list[str]) -> Run:
     def go(directory: Path, *overrides: str) -> tuple[LoopState, list[Progress]]:
         events: list[Progress] = []
-        config = load("quickstart", [*small, "processes=inline", *overrides])
+        config = load("quickstart", [*small, "isolation=inline", *overrides])
         return Experiment(config, directory).run(events.append), events
 
     return go
@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, random_model: Path) -> Pa
     from support.runs import settings
 
     directory = tmp_path_factory.mktemp("runs") / "finished"
-    config = load("quickstart", [*settings(random_model), "processes=inline", "iterations=2", "dtype=float64"])
+    config = load("quickstart", [*settings(random_model), "isolation=inline", "iterations=2", "dtype=float64"])
     Experiment(config, directory).run()
     return directory
 
@@ -187,7 +187,7 @@ def test_train_takes_overrides_by_keyword(tmp_path: Path, small: list[str]) -> N
     state = optima_train.train(
         load("quickstart", [*small, "evaluate.nll=false"]),
         tmp_path / "run",
-        processes="inline",
+        isolation="inline",
         **{"generate.samples": 1, "train": {"epochs": 2}},
     )
     assert state.finished

@@ -72,14 +72,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory, random_model: Path) -> tuple
 
     directory = tmp_path_factory.mktemp("runs") / "whole"
     arguments = ["train", "quickstart", *settings(random_model), "dtype=float64"]
-    assert attempt([*arguments, "processes=inline", "--dir", str(directory)]) == 0
+    assert attempt([*arguments, "isolation=inline", "--dir", str(directory)]) == 0
     return arguments, content(directory)
 
 
 @pytest.mark.slow
 def test_kills_at_every_boundary_of_one_run(tmp_path: Path, whole: tuple[list[str], dict]) -> None:
     arguments, expected = whole
-    command = [*arguments, "processes=inline", "--dir", str(tmp_path / "run")]
+    command = [*arguments, "isolation=inline", "--dir", str(tmp_path / "run")]
     for stage in STAGES:
         for point in ("start", MIDDLE.get(stage), "commit", "committed"):
             if point is not None:
@@ -102,9 +102,9 @@ def test_a_killed_child_is_reported_and_a_killed_parent_takes_its_child_along(
     assert killed.returncode == 1
     assert "the worker ended with signal SIGKILL (out of memory?)" in killed.stderr
     assert len((directory / "it000/generate/episodes.jsonl").read_text().splitlines()) >= 3
-    with subprocess.Popen([*command, "processes=rooms"], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen([*command, "isolation=per-kind"], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert any("it000/select done" in line for line in parent.stdout)
         parent.kill()
-    assert attempt([*arguments, "processes=inline", "--dir", str(directory)]) == 0
+    assert attempt([*arguments, "isolation=inline", "--dir", str(directory)]) == 0
     assert content(directory) == expected

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.xdist_group("kill"), pytest.mark.slow]
 SMALL = """method=idpo iterations=2 env.max_turns=4 generate.instances=2 generate.samples=2 generate.max_tokens=24
     select.threshold=-5 select.top_share=1 train.epochs=1 train.batch_size=4 train.micro_batch=4 evaluate.instances=2
     evaluate.max_tokens=16 tree.instances=3 tree.rounds=2 tree.rollouts=2 tree.max_tokens=64 pairs.threshold=-5
-    pairs.gap=0 dpo.batch_size=2 dpo.micro_batch=2 dpo.learning_rate=1e-4 device=cpu processes=inline
+    pairs.gap=0 dpo.batch_size=2 dpo.micro_batch=2 dpo.learning_rate=1e-4 device=cpu isolation=inline
     evaluate.nll=false""".split()
 KILLS = [f"it001/{kill}" for kill in "grow:2 grow:commit pairs:commit train:1 train:commit train:committed".split()]
 

@@ -17,7 +17,7 @@ TREES = ["tree.instances=2", "tree.rounds=2", "tree.rollouts=2", "tree.max_token
 
 
 def finish(directory: Path, small: list[str]) -> LoopState:
-    settings = [*small, *EQUAL, *TREES, "method=idpo", "iterations=2", "generate.samples=1", "processes=inline"]
+    settings = [*small, *EQUAL, *TREES, "method=idpo", "iterations=2", "generate.samples=1", "isolation=inline"]
     return Experiment(load("quickstart", settings), directory).run()
 
 

@@ -1,4 +1,4 @@
-"""Paths in settings: absolute, so that a run can be resumed from any folder."""
+"""What a run writes down of settings that depend on where and with what it was begun: absolute paths, and splits."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def absolute_paths(config: TrainConfig) -> TrainConfig:
     for key in KEYS:
         config = _replaced(config, key.split("."))
     return config
+
+
+def named_splits(config: TrainConfig) -> TrainConfig:
+    """``config`` with the splits it leaves to the environment by their names. Raises UnknownName."""
+    env = config.env
+    test = env.test.model_copy(update={"split": env.evaluation_split()})
+    train = env.train.model_copy(update={"split": env.train.split or "train"})
+    return config.model_copy(update={"env": env.model_copy(update={"train": train, "test": test})})
 
 
 def _replaced(settings: Any, key: Sequence[str]) -> Any:

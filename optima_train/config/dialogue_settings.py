@@ -1,0 +1,123 @@
+"""Settings of everything that plays dialogues: the environment, sampling, generation, trees, evaluation."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from .fields import Count, Positive, Settings, Share, Weight
+
+if TYPE_CHECKING:
+    from optima_envs import Scenario
+
+
+class SplitConfig(Settings):
+    """Where instances come from."""
+
+    split: str | None = None
+    """By its name in the data sheet (`optima envs show ID`); null: to train on, ``train``, to evaluate on, the one that
+    the environment is usually evaluated on."""
+    data: str | None = None
+    """A local file (jsonl, json, parquet), used whole, or a hub id; null: what the environment uses by default."""
+
+
+class EnvConfig(Settings):
+    """The environment, as ``optima_envs.scenario`` takes it."""
+
+    id: str
+    """Its id, such as twohop-asym or 2wmh-asym (`optima envs` lists them)."""
+    train: SplitConfig = SplitConfig()
+    """Instances to train on."""
+    test: SplitConfig = SplitConfig()
+    """Held-out instances to evaluate on."""
+    max_turns: Count | None = None
+    """Turns of a dialogue, at most; null: the environment's limit."""
+    token_budget: Count | None = None
+    """Sampled tokens of a dialogue, at most; null: no limit."""
+    args: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
+    """Further arguments of the task, such as ``distractors``."""
+
+    def scenario(self, part: Literal["train", "test"]) -> Scenario:
+        """The environment on its training or its test instances. Raises what ``optima_envs.scenario`` raises."""
+        import optima_envs
+
+        source = self.train if part == "train" else self.test
+        split = source.split or ("train" if part == "train" else None)
+        limits = {"max_turns": self.max_turns, "token_budget": self.token_budget}
+        return optima_envs.scenario(self.id, split=split, data=source.data, **limits, **self.args)
+
+    def evaluation_split(self) -> str | None:
+        """The split to evaluate on, without loading it; None: only the environment's task knows.
+
+        Raises UnknownName for an environment that is not known.
+        """
+        import optima_envs
+        from optima_envs.registry import load_attr
+
+        env = optima_envs.spec(self.id)
+        task = load_attr(env.task) if isinstance(env.task, str) else env.task
+        parameter = inspect.signature(task).parameters.get("split")
+        split = self.test.split or env.defaults.get("split") or (parameter and parameter.default)
+        return split if isinstance(split, str) else None
+
+
+class SamplingConfig(Settings):
+    """How turns are sampled."""
+
+    max_tokens: Count = 512
+    """Tokens per turn, at most, the end-of-turn token included (the reference code: 2000)."""
+    top_p: Share = 1.0
+    """Nucleus sampling: tokens are drawn from the most likely ones that have this much probability together."""
+    concurrency: Count = 64
+    """Dialogues in flight."""
+    episode_timeout: Positive = 600.0
+    """Seconds until a dialogue is given up and recorded as failed."""
+
+
+class GenerateConfig(SamplingConfig):
+    """Training dialogues of one iteration (paper section 2.2; sizes from the reference recipes)."""
+
+    instances: Count = 10_000
+    """Instances of one iteration; a smaller task gives all it has."""
+    samples: Count = 10
+    """N dialogues per instance."""
+    temperature: Annotated[tuple[Weight, ...], Field(min_length=1)] = (0.3, 0.7)
+    """One per iteration; the last one holds for all later iterations."""
+    formats: tuple[str, ...] | Literal["all"] | None = "all"
+    """The format pool of iteration 0: names of ``optima_agents.formats``, ``plain`` for no hint among them; null:
+    plain prompts from the start."""
+
+
+class TreeConfig(SamplingConfig):
+    """Tree generation, iDPO's data (paper section 2.4 and App. H.1; what the paper leaves out, from its code)."""
+
+    instances: Count = 10_000
+    """Trees of one iteration."""
+    rounds: Count = 8
+    """Expansions of a tree; each plays ``rollouts`` dialogues to their end from the selected node."""
+    rollouts: Count = 3
+    """Dialogues of one expansion."""
+    temperature: Weight = 0.7
+    """Of every turn."""
+    expand_distance: Share = 0.25
+    """A node nearer than this to one expanded before (edit distance over the longer length) is no candidate."""
+    merge_distance: Share = 0.1
+    """Siblings nearer than this are one node."""
+    top: Count = 10
+    """Candidates of the highest value, among which a softmax over the values draws."""
+    exhausted: Literal["stop", "again"] = "stop"
+    """Without candidates the root is expanded again. When that brings nothing new: the tree is finished, or the rest
+    of its rounds is spent the same way (reference code)."""
+    values: Literal["children", "visits"] = "children"
+    """A node's value: the mean of its children's (paper), or of all dialogues through it (reference code)."""
+
+
+class EvaluateConfig(SamplingConfig):
+    """Greedy dialogues on held-out instances, plain prompts."""
+
+    instances: Count = 1_000
+    """Held-out instances, the first ones; a smaller task gives all it has."""
+    nll: bool = True
+    """Also measure how likely the base model finds the dialogues."""
