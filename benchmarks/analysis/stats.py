@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from optima_agents.results.intervals import bootstrap
 from optima_train.analysis.comparison import difference
-from optima_train.analysis.intervals import bootstrap
 
 from ..suite.cells import Arena, Cell
 from ..suite.measures import Measured, by_instance, head, numbers

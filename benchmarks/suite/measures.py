@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from optima_agents.results.intervals import bootstrap
 from optima_train.analysis.comparison import MEASURES
-from optima_train.analysis.intervals import bootstrap
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode
