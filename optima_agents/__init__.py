@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 # eager (it is light): a submodule imported later would put itself in the place of the function of the same name
-from .rollout import Job, Rollouts, arollout, rollout
+from .one_call import Job, Rollouts, arollout, rollout
 
 if TYPE_CHECKING:
     from .backends.base import Backend, Completion, Request, Sampling
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .llm import LLMPolicy
     from .making import BACKENDS, POLICIES, make_backend, make_policy
     from .policy import Act, Policy
+    from .results.episodes import Episodes
+    from .results.evaluation import Results, evaluate
+    from .results.summary import Summary, summarise
     from .store import EpisodeLog
     from .team import TeamSpec, close_team, make_team
 
@@ -27,16 +30,21 @@ _WHERE = {
     "CachedBackend": "cache",
     "Completion": "backends.base",
     "EpisodeLog": "store",
+    "Episodes": "results.episodes",
     "LLMPolicy": "llm",
     "POLICIES": "making",
     "Policy": "policy",
     "Request": "backends.base",
+    "Results": "results.evaluation",
     "Sampling": "backends.base",
+    "Summary": "results.summary",
     "TeamSpec": "team",
     "close_team": "team",
+    "evaluate": "results.evaluation",
     "make_backend": "making",
     "make_policy": "making",
     "make_team": "team",
+    "summarise": "results.summary",
 }
 __all__ = [
     "BACKENDS",
@@ -46,19 +54,24 @@ __all__ = [
     "CachedBackend",
     "Completion",
     "EpisodeLog",
+    "Episodes",
     "Job",
     "LLMPolicy",
     "Policy",
     "Request",
+    "Results",
     "Rollouts",
     "Sampling",
+    "Summary",
     "TeamSpec",
     "arollout",
     "close_team",
+    "evaluate",
     "make_backend",
     "make_policy",
     "make_team",
     "rollout",
+    "summarise",
 ]
 
 
