@@ -168,9 +168,13 @@ class Dialogue(Player):
     async def _in_round(self, place: int, policy: Policy, agent: str) -> None:
         self._round[place] = await self._turn(policy, agent)
 
+    def outcome(self) -> Outcome | None:
+        """How the dialogue ended; None while it is not over. Raises EnvError."""
+        return env(self.scenario.rules.outcome, self.inst, self.turns)
+
     async def ended(self) -> Ended | None:
         """(outcome, score, correct) once the dialogue is over. Raises EnvError."""
-        outcome = env(self.scenario.rules.outcome, self.inst, self.turns)
+        outcome = self.outcome()
         return None if outcome is None else await self.judged(outcome)
 
     async def _turn(self, policy: Policy, agent: str) -> Turn:

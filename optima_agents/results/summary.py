@@ -25,8 +25,8 @@ class Measured:
     """An episode in numbers. ``tokens`` are completion tokens of all its turns; a failed one scores 0.
 
     ``calls`` are completions asked for (as many as turns where nobody counted), ``unparsed`` replies in which something
-    was looked for and not found. ``failed`` is the kind of failure (None: it did not) and ``message`` its reason;
-    ``answer`` is the final one (None: there is none).
+    was looked for and not found, ``cut`` turns that hit the token limit. ``failed`` is the kind of failure (None: it
+    did not) and ``message`` its reason; ``answer`` is the final one (None: there is none).
     """
 
     instance: str
@@ -39,13 +39,13 @@ class Measured:
     cached_tokens: int
     calls: int
     turns: int
-    cut: int
     seconds: float
-    stop: str
     failed: str | None
-    message: str
     unparsed: int
     answer: str | None
+    message: str = ""
+    stop: str = ""
+    cut: int = 0
 
 
 class Means(NamedTuple):
@@ -111,13 +111,13 @@ def measure(episode: Episode) -> Measured:
         sum(usage.cached_tokens for usage in usages),
         _count(episode.info, "calls", len(episode.turns)),
         len(episode.turns),
-        sum(turn.finish == "length" for turn in episode.turns),
         episode.seconds,
-        episode.outcome.stop,
         error.kind if error else None,
-        error.message if error else "",
         _count(episode.info, "unparsed", 0),
         None if error else episode.outcome.answer,
+        error.message if error else "",
+        episode.outcome.stop,
+        sum(turn.finish == "length" for turn in episode.turns),
     )
 
 
