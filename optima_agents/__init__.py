@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 # eager (it is light): a submodule imported later would put itself in the place of the function of the same name
-from .one_call import Job, Rollouts, arollout, rollout
+from .results.one_call import Job, Rollouts, arollout, rollout
 
 if TYPE_CHECKING:
     from .backends.base import Backend, Completion, Request, Sampling
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .making import BACKENDS, POLICIES, make_backend, make_policy
     from .policy import Act, Policy
     from .results.episodes import Episodes
-    from .results.evaluation import Results, evaluate
+    from .results.one_call import Results, evaluate
     from .results.summary import Summary, summarise
     from .store import EpisodeLog
     from .team import TeamSpec, close_team, make_team
@@ -35,12 +35,12 @@ _WHERE = {
     "POLICIES": "making",
     "Policy": "policy",
     "Request": "backends.base",
-    "Results": "results.evaluation",
+    "Results": "results.one_call",
     "Sampling": "backends.base",
     "Summary": "results.summary",
     "TeamSpec": "team",
     "close_team": "team",
-    "evaluate": "results.evaluation",
+    "evaluate": "results.one_call",
     "make_backend": "making",
     "make_policy": "making",
     "make_team": "team",

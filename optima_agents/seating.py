@@ -18,16 +18,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optima_envs.records import View
 
 from .backends.base import Sampling
 from .making import BACKENDS, make_policy
 from .policy import Act, Policy, seats
-
-if TYPE_CHECKING:
-    from .rollout import Job
 
 WANTED = "act(view, *, seed), a function of the view, the name of a policy such as 'hf:tiny'"
 
@@ -95,12 +92,12 @@ class Seating:
         else:
             self._unsure = function
 
-    def of(self, job: Job) -> dict[str, Policy]:
+    def of(self, job: Any) -> dict[str, Policy]:
         """The policies of a job's episode. Raises whatever a function of the job raises."""
         self.settle(job)
         return self._fixed if self._of_job is None else self._seated(self._of_job(job))
 
-    def settle(self, job: Job) -> None:
+    def settle(self, job: Any) -> None:
         """Find out, with the first job, what a function of one argument is a function of. Raises TypeError."""
         function, self._unsure = self._unsure, None
         if function is None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from optima_envs.codec import adapter, strict_json
+from optima_envs.lines import Line, lines, parsed, whole_bytes
 from optima_envs.records import SCHEMA, Episode, EpisodeKey, ErrorInfo, Instance, Outcome
-
-from .lines import Line, lines, parsed, whole_bytes
 
 log = logging.getLogger(__name__)
 FIRST = 1 << 20  # bytes of a first line that are looked at before a file is taken for a log

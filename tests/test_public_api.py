@@ -15,7 +15,8 @@ PUBLIC = {
         View Outcome Episode EpisodeKey ErrorInfo Usage UnknownName Reward TERMS term""",
     "optima_agents": """
         make_policy make_team make_backend close_team rollout arollout Rollouts Job EpisodeLog Policy Act LLMPolicy
-        TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling""",
+        TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling evaluate Results Episodes summarise
+        Summary""",
     "optima_agents.backends": """
         Backend Request Sampling Message Completion Likelihood Tokens BackendError ContextOverflow EngineDead""",
     "optima_train": """

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from optima_agents import EpisodeLog, rollout
-from optima_agents.lines import is_torn, lines
 from optima_agents.scripted import Scripted
 from optima_envs import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn, scenario
+from optima_envs.lines import is_torn, lines
 from optima_train.tree_search.log import TreeLog
 
 HOLDS = {"env": "optima/x-v0", "team": {"policy": "hf:tiny", "temperature": 0.7}}

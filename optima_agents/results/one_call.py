@@ -1,4 +1,4 @@
-"""Rollouts in one call: an environment, a policy, how many; the episodes come back in order."""
+"""Rollouts and evaluations in one call: an environment, a policy, how many; episodes or a score come back."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import asyncio
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_envs.records import Episode, EpisodeKey
 
-from .backends.base import Sampling
-from .results.episodes import Episodes
-from .rollout import Job, Rollouts
-from .team import close_team
+from ..backends.base import Sampling
+from ..rollout import Job, Rollouts
+from ..team import close_team
+from .episodes import Episodes, frame
+from .summary import Summary, summarise
 
 if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
-    from .store import EpisodeLog
+    from ..store import EpisodeLog
 
 T = TypeVar("T")
 PATIENCE = 8  # so many dialogues may fail in the policy at the start, one after another, before a rollout gives up
+GREEDY = Sampling(0.0)
 
 
 def as_scenario(env: object, given: Mapping[str, Any]) -> Scenario:
@@ -136,3 +139,63 @@ def waited(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     with ThreadPoolExecutor(1, thread_name_prefix="rollout") as pool:
         return pool.submit(lambda: asyncio.run(work())).result()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a team reached: ``score`` and ``tokens`` with their 95% intervals, ``summary`` with every number (see
+    ``Summary``), and the ``episodes``."""
+
+    env: str
+    episodes: Episodes
+    summary: Summary = field(repr=False)
+
+    @property
+    def score(self) -> float:
+        return self.summary.score
+
+    @property
+    def score_ci(self) -> tuple[float, float]:
+        return self.summary.score_ci
+
+    @property
+    def tokens(self) -> float:
+        """Sampled tokens per dialogue."""
+        return self.summary.tokens
+
+    @property
+    def tokens_ci(self) -> tuple[float, float]:
+        return self.summary.tokens_ci
+
+    def __repr__(self) -> str:
+        (low, high), (least, most), found = self.score_ci, self.tokens_ci, self.summary
+        text = f"{self.env}: score {self.score:.3f} [{low:.3f}, {high:.3f}], "
+        text += f"{self.tokens:.1f} tokens [{least:.1f}, {most:.1f}], {found.n} instances"
+        text += f" in {found.episodes} episodes" if found.episodes != found.n else ""
+        return f"<{text}{', ' + found.failed() if found.failures else ''}>"
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame of one row with all numbers, to be put below others; ``episodes.to_pandas()`` has a row
+        per episode. Raises ImportError without pandas."""
+        numbers = asdict(self.summary) | {"env": self.env}
+        numbers.pop("by_instance")
+        return frame([numbers], ["env", *(name for name in numbers if name != "env")])
+
+
+def evaluate(
+    env: object,
+    policies: object,
+    *,
+    episodes: int = 300,
+    seed: int = 0,
+    sampling: Sampling = GREEDY,
+    **kwargs: Any,
+) -> Results:
+    """Play ``episodes`` instances of the environment's evaluation split once each (``samples=`` for more), and sum up.
+
+    Arguments are those of ``arollout``; a backend named in a seat, such as ``"hf:tiny"``, decodes greedily unless
+    ``sampling`` says otherwise. ``seed`` is that of the episodes and of the bootstrap. Raises ValueError when there is
+    nothing to play, and as ``arollout``.
+    """
+    played, _ = waited(lambda: play(env, policies, episodes=episodes, seed=seed, sampling=sampling, **kwargs))
+    return Results(played[0].env if played else "", played, summarise(played, seed=seed))
