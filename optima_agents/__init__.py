@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from optima_envs.lazy import lazy
 
 # eager (it is light): a submodule imported later would put itself in the place of the function of the same name
-from .rollout import Job, Rollouts, arollout, rollout
+from .results.one_call import Job, Rollouts, arollout, rollout
 
 if TYPE_CHECKING:
     from .backends.base import Backend, Completion, Request, Sampling
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .llm import LLMPolicy
     from .making import BACKENDS, POLICIES, make_backend, make_policy
     from .policy import Act, Policy
+    from .results.episodes import Episodes
+    from .results.one_call import Results, evaluate
+    from .results.summary import Summary, summarise
     from .store import EpisodeLog
     from .team import TeamSpec, close_team, make_team
 
@@ -29,16 +32,21 @@ _WHERE = {
     "CachedBackend": "cache",
     "Completion": "backends.base",
     "EpisodeLog": "store",
+    "Episodes": "results.episodes",
     "LLMPolicy": "llm",
     "POLICIES": "making",
     "Policy": "policy",
     "Request": "backends.base",
+    "Results": "results.one_call",
     "Sampling": "backends.base",
+    "Summary": "results.summary",
     "TeamSpec": "team",
     "close_team": "team",
+    "evaluate": "results.one_call",
     "make_backend": "making",
     "make_policy": "making",
     "make_team": "team",
+    "summarise": "results.summary",
 }
 __all__ = [
     "BACKENDS",
@@ -48,19 +56,24 @@ __all__ = [
     "CachedBackend",
     "Completion",
     "EpisodeLog",
+    "Episodes",
     "Job",
     "LLMPolicy",
     "Policy",
     "Request",
+    "Results",
     "Rollouts",
     "Sampling",
+    "Summary",
     "TeamSpec",
     "arollout",
     "close_team",
+    "evaluate",
     "make_backend",
     "make_policy",
     "make_team",
     "rollout",
+    "summarise",
 ]
 
 

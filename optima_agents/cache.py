@@ -12,9 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from optima_envs.records import Usage
-
-from .backends.base import Backend, Completion, Request
+from .backends.base import Backend, Completion, EngineDead, Request
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +21,8 @@ class CachedBackend:
     """Answers a request seen before from ``path``; anything else goes to ``backend`` and is kept.
 
     ``model`` names the model and its weights: it is part of the key, so give a new one after any weight change.
-    A stored row that cannot be read counts as a miss. ``hits`` and ``misses`` count.
+    A stored row that cannot be read counts as a miss. ``hits`` and ``misses`` count. ``complete`` raises EngineDead
+    when the file cannot be read or written, as on a full disk: that is no dialogue's failure.
     """
 
     def __init__(self, backend: Backend, path: str | os.PathLike[str], *, model: str) -> None:
@@ -31,7 +30,8 @@ class CachedBackend:
         self.model = model
         self.hits = 0
         self.misses = 0
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         # the rollout may run its loop in another thread than the one that opened the file; calls never overlap
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -40,7 +40,7 @@ class CachedBackend:
 
     async def complete(self, request: Request) -> Completion:
         key = self._key(request)
-        row = self._db.execute("SELECT value FROM completions WHERE key = ?", (key,)).fetchone()
+        row = self._do("SELECT value FROM completions WHERE key = ?", (key,))
         known = _decode(row[0]) if row else None
         if known is not None:
             self.hits += 1
@@ -48,8 +48,14 @@ class CachedBackend:
         self.misses += 1
         made = await self.backend.complete(request)
         value = json.dumps(asdict(made), allow_nan=False)
-        self._db.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", (key, value))
+        self._do("INSERT OR REPLACE INTO completions VALUES (?, ?)", (key, value))
         return made
+
+    def _do(self, statement: str, values: tuple[str, ...]) -> tuple[str] | None:
+        try:
+            return self._db.execute(statement, values).fetchone()
+        except sqlite3.Error as err:
+            raise EngineDead(f"the cache {self.path}: {err}; is its disk full, or another program writing it?") from err
 
     async def aclose(self) -> None:
         self._db.close()
@@ -84,12 +90,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _decode(text: str) -> Completion | None:
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        row = json.loads(text)
-        for name in ("prompt_ids", "ids", "logprobs"):
-            row[name] = None if row[name] is None else tuple(row[name])
-        row["usage"] = Usage(**row["usage"])
-        return Completion(**row)
-    except (ValueError, KeyError, TypeError) as err:
-        log.warning("a stored completion cannot be read and is made again: %s: %s", type(err).__name__, err)
+        return TypeAdapter(Completion).validate_json(text, strict=True)
+    except ValidationError as err:
+        log.warning("a stored completion cannot be read and is made again: %s", err.errors()[0]["msg"])
         return None

@@ -17,6 +17,8 @@ class HumanPolicy:
     ``read(prompt)`` returns a line or raises EOFError, ``show(text)`` prints.
     """
 
+    serial = True  # one dialogue at a time: a person reads one
+
     def __init__(self, read: Callable[[str], str] = input, show: Callable[[str], None] = print) -> None:
         self.read = read
         self.show = show

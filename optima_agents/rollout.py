@@ -1,7 +1,7 @@
 """Rollouts: one asyncio task per episode under a semaphore; finished episodes stream out in completion order.
 
-Memory is bounded by the concurrency, whatever the number of jobs. A failed episode is data: it carries an
-``ErrorInfo`` and the turns made so far. Only a dead engine ends the stream.
+Memory is bounded by the concurrency (and a few bytes per instance), whatever the number of jobs. A failed episode is
+data: it carries an ``ErrorInfo`` and the turns made so far. Only a dead engine, a full disk and the like end all.
 """
 
 from __future__ import annotations
@@ -9,21 +9,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from optima_envs.records import Episode, EpisodeKey, Instance
+from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance
 
-from .dialogue import Dialogue
-from .policy import Policy, seats
+from .backends.base import Sampling
+from .dialogue import Dialogue, Player
+from .seating import Seating
+from .store import asked
 
 if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
     from .store import EpisodeLog
 
-Team = Policy | Mapping[str, Policy]
+
+class PolicyError(RuntimeError):
+    """Every dialogue fails in the policy: it is broken, and going on would only make more of the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +76,32 @@ class Meter:
 class Rollouts:
     """Plays jobs of one scenario with one team.
 
-    ``policies`` is one policy for every seat, a mapping agent -> policy, or a function job -> either.
-    ``episode_timeout`` is in seconds, from an episode's first turn. ``retries`` is how often one turn is asked for
-    again after a ``BackendError`` (never after a context overflow). With ``log``, every finished episode is
-    appended before it is yielded, and keys already in the log are skipped. ``keep_ids=False`` drops token ids and
-    logprobs from the records.
+    ``policies`` is what may sit in the seats (see ``seating``): one policy for every seat, a mapping agent -> policy,
+    or a function job -> either. In its place ``player`` may make, of a job, its key and its instance, what plays it.
+
+    ``episode_timeout`` is in seconds without progress: no turn ended, and no engine that tells of its progress made
+    any. ``retries`` is how often one turn is asked for again after a ``BackendError`` (never after a context overflow).
+    With ``log``, every finished episode is appended before it is yielded, and keys already in the log are skipped,
+    except those whose backend failed, or with ``retry_failed`` all that failed: these leave the log and are played
+    again. ``keep_ids=False`` drops token ids and logprobs from the records. ``patience``: raise PolicyError when that
+    many episodes failed in the policy before any other ended. ``sampling`` is that of backends named in a seat. A
+    policy with a true ``serial``, such as a person, plays one dialogue at a time.
     """
 
     def __init__(
         self,
         scenario: Scenario,
-        policies: Team | Callable[[Job], Team],
+        policies: object = None,
         *,
+        player: Callable[[Job, EpisodeKey, Instance | Exception], Player] | None = None,
         concurrency: int = 64,
         episode_timeout: float = 600.0,
         retries: int = 0,
         log: EpisodeLog | None = None,
         keep_ids: bool = True,
+        retry_failed: bool = False,
+        patience: int | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         if concurrency < 1 or episode_timeout <= 0 or retries < 0:
             raise ValueError("concurrency >= 1, episode_timeout > 0 and retries >= 0 are needed")
@@ -98,24 +111,37 @@ class Rollouts:
         self.retries = retries
         self.log = log
         self.keep_ids = keep_ids
+        self.retry_failed = retry_failed
+        self.patience = patience
         self.meter = Meter()
-        self._team = _team_of(policies, scenario.rules.agents)
-        self._latest: tuple[int, Instance] | None = None
+        self.places: dict[EpisodeKey, int] = {}  # with a log: the byte at which the line of an episode begins
+        self.seating = Seating(policies, scenario.rules.agents, sampling) if player is None else None
+        self._player = player or self._dialogue
+        self._latest: tuple[int, Instance | Exception] | None = None
+        self._owners: dict[str, int] = {}  # the first index of every instance id
+        self._asked: dict[str, int] = {}  # what the log says that an instance asks
+        self._serial = asyncio.Lock()
 
     async def stream(self, jobs: Iterable[Job]) -> AsyncIterator[Episode]:
-        """Episodes in completion order. Raises EngineDead at once when a backend's engine is gone.
+        """Episodes in completion order. Raises EngineDead at once when a backend's engine is gone, OSError when a disk
+        is full or the log cannot be written, and ValueError for a log that holds something else.
 
         Closing or cancelling the stream cancels the episodes in flight; what is finished is in the log.
         """
         self.meter.started = time.perf_counter()
         ready: asyncio.Queue[Episode | BaseException | None] = asyncio.Queue(maxsize=self.concurrency)
         running: set[asyncio.Task[None]] = set()
+        failed = 0
         feeder = asyncio.create_task(self._feed(jobs, ready, running))
         try:
             while (item := await ready.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
+                policy_failed = item.error is not None and item.error.kind == "policy"
+                failed = failed + 1 if policy_failed and failed >= 0 else -1
+                if failed == self.patience and item.error is not None:
+                    raise PolicyError(f"the first {failed} dialogues all failed in the policy: {item.error.message}")
         finally:
             feeder.cancel()
             for task in running:
@@ -125,16 +151,17 @@ class Rollouts:
     async def _feed(self, jobs: Iterable[Job], ready: asyncio.Queue, running: set[asyncio.Task[None]]) -> None:
         """Pull jobs only as slots free up; then wait for the last ones and send the end mark."""
         slots = asyncio.Semaphore(self.concurrency)
-        seen = self.log.keys() if self.log else None
         try:
+            self._read_log()
             for job in jobs:
-                inst = self._instance(job)
-                key = EpisodeKey(inst.id if isinstance(inst, Instance) else f"index-{job.index}", job.sample, job.seed)
-                if seen is not None:
-                    if key in seen:
+                if self.seating is not None:
+                    self.seating.settle(job)
+                key, inst = self.named(job)
+                if self.log is not None:
+                    if key in self.places:
                         self.meter.skipped += 1
                         continue
-                    seen.add(key)
+                    self.places[key] = -1  # under way
                 await slots.acquire()
                 task = asyncio.create_task(self._run(job, key, inst, ready, slots))
                 running.add(task)
@@ -142,91 +169,81 @@ class Rollouts:
             while running:
                 await asyncio.wait(set(running))
             await ready.put(None)
-        except Exception as err:  # a broken jobs iterable must reach the reader, not vanish with this task
+        except Exception as err:  # broken jobs, or a broken log, must reach the reader, not vanish with this task
             await ready.put(err)
+
+    def _read_log(self) -> None:
+        """Learn what is in the log; failures that are to be asked for again leave it. Raises ValueError."""
+        self.places.clear()
+        if self.log is None:
+            return
+        if any(self._again(entry.error) for entry in self.log.entries()):
+            self.log.forget(lambda entry: self._again(entry.error))
+        for entry in self.log.entries():
+            if entry.env != self.scenario.id:
+                raise ValueError(
+                    f"{self.log.path} holds dialogues of {entry.env}, not {self.scenario.id}; name another file"
+                )
+            self.places[entry.key] = entry.line
+            if entry.asked:
+                self._asked[entry.key.instance] = entry.asked
+
+    def _again(self, error: ErrorInfo | None) -> bool:
+        """Whether a logged episode is played again: an overflowing prompt would not fit the next time either."""
+        if error is None:
+            return False
+        return self.retry_failed or (error.kind == "backend" and not error.message.startswith("ContextOverflow"))
+
+    def named(self, job: Job) -> tuple[EpisodeKey, Instance | Exception]:
+        """The key of a job's episode and its instance. Raises ValueError when the log knows the instance as another
+        question, or with other golds."""
+        inst = self._instance(job)
+        if isinstance(inst, Instance):
+            owner = self._owners.setdefault(inst.id, job.index)
+            if owner != job.index:
+                inst = ValueError(f"the id {inst.id!r} is that of instance {owner} too; every instance needs its own")
+        if not isinstance(inst, Instance):
+            return EpisodeKey(f"index-{job.index}", job.sample, job.seed), inst
+        if self.log is not None and self._asked.get(inst.id, now := asked(inst.question, inst.answers)) != now:
+            raise ValueError(
+                f"{self.log.path} has another question, or other golds, under {inst.id!r} than {self.scenario.id} has "
+                "now: the data were changed; name another file"
+            )
+        return EpisodeKey(inst.id, job.sample, job.seed), inst
 
     def _instance(self, job: Job) -> Instance | Exception:
         """The job's instance; samples of one instance come one after another, so the latest is kept."""
         if self._latest is None or self._latest[0] != job.index:
             try:
-                self._latest = job.index, self.scenario.task[job.index]
+                found: Any = self.scenario.task[job.index]
+                if not isinstance(found, Instance) or not isinstance(found.id, str):
+                    found = TypeError(f"the task gave {found!r:.80}, which is no Instance with a text as its id")
             except Exception as err:
-                return err
+                found = err
+            self._latest = job.index, found
         return self._latest[1]
+
+    def _dialogue(self, job: Job, key: EpisodeKey, inst: Instance | Exception) -> Player:
+        """The environment's own dialogue, with the team of the job."""
+        assert self.seating is not None  # noqa: S101 - for the type checker: there is another player then
+        try:
+            team = self.seating.of(job)
+        except Exception as err:
+            team = err
+        return Dialogue(self.scenario, key, inst, job.info, team=team, retries=self.retries, keep_ids=self.keep_ids)
 
     async def _run(
         self, job: Job, key: EpisodeKey, inst: Instance | Exception, ready: asyncio.Queue, slots: asyncio.Semaphore
     ) -> None:
         try:
-            game = Dialogue(self.scenario, key, inst, job.info, retries=self.retries, keep_ids=self.keep_ids)
-            episode = await game.play(lambda: self._team(job), self.episode_timeout)
+            player = self._player(job, key, inst)
+            async with self._serial if player.serial else nullcontext():
+                episode = await player.play(self.episode_timeout)
             if self.log is not None:
-                episode = self.log.append(episode)
+                episode, self.places[key] = self.log.put(episode)
             self.meter.count(episode)
             await ready.put(episode)
         except Exception as err:  # a dead engine, a log that cannot be written: going on would lose episodes
             await ready.put(err)
         finally:
             slots.release()
-
-
-def _team_of(policies: Team | Callable[[Job], Team], agents: tuple[str, ...]) -> Callable[[Job], dict[str, Policy]]:
-    if isinstance(policies, (Mapping, Policy)):
-        fixed = seats(policies, agents)
-        return lambda job: fixed
-    if not callable(policies):
-        raise TypeError(f"policies must be a policy, a mapping or a function of a job, not {type(policies).__name__}")
-    return lambda job: seats(policies(job), agents)
-
-
-async def arollout(
-    env: str | Scenario,
-    policies: Team | Callable[[Job], Team],
-    *,
-    episodes: int,
-    samples: int = 1,
-    seed: int = 0,
-    start: int = 0,
-    concurrency: int = 64,
-    episode_timeout: float = 600.0,
-    retries: int = 0,
-    log: EpisodeLog | None = None,
-    progress: Callable[[Episode], None] | None = None,
-    **scenario_kwargs: Any,
-) -> list[Episode]:
-    """Roll out ``samples`` episodes of each of the instances ``start .. start + episodes - 1``.
-
-    Returns them in job order, logged ones of an earlier call included. ``env`` is an id (``scenario_kwargs`` go to
-    ``optima_envs.scenario``) or a Scenario. ``progress`` is called with each episode as it finishes.
-    """
-    if isinstance(env, str):
-        from optima_envs import scenario
-
-        env = scenario(env, **scenario_kwargs)
-    elif scenario_kwargs:
-        raise TypeError(f"a ready Scenario takes no further arguments: {', '.join(scenario_kwargs)}")
-    runner = Rollouts(env, policies, concurrency=concurrency, episode_timeout=episode_timeout, retries=retries, log=log)
-    last = min(start + episodes, len(env.task))
-    jobs = [Job(index, sample, seed) for index in range(start, last) for sample in range(samples)]
-    done: dict[EpisodeKey, Episode] = {}
-    async with aclosing(runner.stream(jobs)) as stream:  # type: ignore[type-var]
-        async for episode in stream:
-            done[episode.key] = episode
-            if progress is not None:
-                progress(episode)
-    if log is not None and runner.meter.skipped:
-        done = {episode.key: episode for episode in log.read(log.path)} | done
-    order = [EpisodeKey(env.task[job.index].id, job.sample, job.seed) for job in jobs]
-    return [done[key] for key in order if key in done]
-
-
-def rollout(env: str | Scenario, policies: Team | Callable[[Job], Team], **kwargs: Any) -> list[Episode]:
-    """``arollout`` for synchronous callers; inside a running event loop (a notebook) it runs in its own thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(arollout(env, policies, **kwargs))
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1, thread_name_prefix="rollout") as pool:
-        return pool.submit(lambda: asyncio.run(arollout(env, policies, **kwargs))).result()

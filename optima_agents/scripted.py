@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from optima_envs.records import Instance, View
 from optima_envs.scoring.answer_format import FORMATS, TAG
 
 from .policy import Act
 
-if TYPE_CHECKING:
-    from .rollout import Job
+
+class Indexed(Protocol):
+    """What an oracle asks of a rollout's job: the place of its instance in the task."""
+
+    @property
+    def index(self) -> int: ...
+
 
 WORDS = (
     "the",
@@ -73,7 +78,7 @@ class Oracle:
         return Act("I agree." if view.role == "critic" else state(self.answer, view.answer_format))
 
 
-def oracle(task: Sequence[Instance]) -> Callable[[Job], Oracle]:
+def oracle(task: Sequence[Instance]) -> Callable[[Indexed], Oracle]:
     """A function of a rollout job: the oracle for that job's instance. Give it to ``Rollouts`` as the policies."""
     return lambda job: Oracle(task[job.index].answers[0])
 

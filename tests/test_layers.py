@@ -116,7 +116,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "checks": {"adapters", "tasks"},
     },
     "optima_agents": {
-        "": {"backends", "backends.chat"},
+        "": {"backends", "backends.chat", "results"},
+        "results": {"backends"},
         "backends": set(),
         "backends.chat": {"backends"},
         "backends.hf": {"backends", "backends.chat"},

@@ -18,7 +18,8 @@ PUBLIC = {
         SolverCritic Wrapper METRICS Metric Measure TERMS Term term Reward Breakdown COUNTERS Registry""",
     "optima_agents": """
         make_policy make_team make_backend close_team rollout arollout Rollouts Job EpisodeLog Policy Act LLMPolicy
-        TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling""",
+        TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling evaluate Results Episodes summarise
+        Summary""",
     "optima_agents.backends": """
         Backend Request Sampling Message Completion Likelihood Tokens BackendError ContextOverflow EngineDead""",
     "optima_train": """

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from optima_agents.results.intervals import bootstrap
 from optima_envs.spec import parse_id
-from optima_train.analysis.intervals import bootstrap
 from optima_train.config.loading import ConfigError
 from optima_train.run.files import read_json
 from optima_train.run.layout import RunDirectory

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from optima_agents.results.intervals import bootstrap
+from optima_agents.results.summary import Measured, by_instance
 from optima_train.analysis.comparison import difference
-from optima_train.analysis.intervals import bootstrap
 
 from ..suite.cells import Arena, Cell
-from ..suite.measures import Measured, by_instance, head, numbers
+from ..suite.measures import head, numbers
 from .subsampling import prefixes
 
 
@@ -71,14 +72,14 @@ def paired(lines: Sequence[Line], reference: str | None) -> list[dict[str, Any]]
     found = []
     for here in by_env(lines):
         first = next((line for line in here if line.label == reference), here[0])
-        base = by_instance(first.rows, "score")
+        base = by_instance(first.rows)
         tests = []
         for line in here:
             if line is first:
                 continue
-            other = by_instance(line.rows, "score")
+            other = by_instance(line.rows)
             common = sorted(base.keys() & other.keys())
-            gap = difference("score", [base[key] for key in common], [other[key] for key in common], seed=0)
+            gap = difference("score", [base[key].score for key in common], [other[key].score for key in common], seed=0)
             tests.append(
                 {
                     "env": line.arena.label,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import comb
 from statistics import fmean
 
+from optima_agents.results.summary import Measured
 from optima_envs.scoring.metrics import Metric
 
 from ..methods.voting import candidates
-from ..suite.measures import Measured
 
 DRAWS = 64
 

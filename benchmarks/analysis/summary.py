@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optima_agents.results.summary import Measured
 from optima_train.run.files import read_json, write_json
 from optima_train.run.stage import StageError
 
 from ..suite.cells import Cell, Plan
-from ..suite.measures import Measured, read_log
+from ..suite.measures import read_log
 from ..suite.running import EPISODES, MARKER, committed
 from . import curves
 from .stats import Line, matched, paired, table

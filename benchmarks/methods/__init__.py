@@ -1,1 +1,1 @@
-"""Baselines: one small file each, listed in ``benchmarks/catalogue.py``."""
+"""Baselines: one small file each, listed in ``baseline.py``."""

@@ -1,35 +1,16 @@
-"""Baselines: each one small async function, a Session in, the answer out. The session makes every call, so tokens,
-calls and seconds are counted alike for all methods."""
+"""Baselines: each one small async function, a Session in, the answer out."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from optima_agents import Request, Sampling
-from optima_agents.backends.base import Backend, Message, Tokens
-from optima_agents.dialogue import turn_seed
-from optima_agents.llm import Prompt
-from optima_agents.prompts import messages
-from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Said, Stop, Turn, View
 from optima_envs.registry import Registry
-from optima_envs.scoring.answer_format import format_named
-from optima_envs.scoring.parsing import extract, normalise
-from optima_envs.tokens import words
 
-from .catalogue import METHODS
+from .session import NOTHING_PRIVATE, Session
 
-if TYPE_CHECKING:
-    from optima_envs.scenario import Scenario
-
-T = TypeVar("T")
-Run = Callable[["Session"], Awaitable[str | None]]
-NOTHING_PRIVATE = ("debate",)  # families in which every agent sees all there is
-ATTEMPTS = 1_000  # attempts have sample numbers of their own; more than these of one episode share those of the next
+Run = Callable[[Session], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +50,28 @@ class Baseline:
         return "fair" if self.block == "oracle" and plain else self.block
 
 
+# what comes with the suite: one row each, imported when first used
+METHODS = {
+    "cot": "cot:COT",
+    "cot-half": "cot:COT_HALF",
+    "self-consistency": "self_consistency:SELF_CONSISTENCY",
+    "dialogue": "dialogue:DIALOGUE",
+    "dialogue-sc": "self_consistency:DIALOGUE_SC",
+    "solver-critic": "dialogue:SOLVER_CRITIC",
+    "autoform": "dialogue:AUTOFORM",
+    "context-dump": "context_dump:CONTEXT_DUMP",
+    "self-refine": "self_refine:SELF_REFINE",
+    "reflexion": "reflexion:REFLEXION",
+    "mad": "debate_du:MAD",
+    "divergent-debate": "debate_liang:DIVERGENT",
+    "dylan": "dylan:DYLAN",
+    "macnet": "macnet:MACNET",
+    "mixture-of-agents": "mixture:MIXTURE",
+    "debategpt": "debategpt:DEBATEGPT",
+}
 BASELINES: Registry[Baseline] = Registry("baseline", "optima.baselines")
 for _name, _target in METHODS.items():
-    BASELINES.register(_name, _target)
+    BASELINES.register(_name, f"{__package__}.{_target}")
 
 
 def baseline(name: str, *, block: str = "fair", families: Sequence[str] = (), **defaults: Any) -> Callable[[Run], Run]:
@@ -82,197 +82,6 @@ def baseline(name: str, *, block: str = "fair", families: Sequence[str] = (), **
         return run
 
     return add
-
-
-class Session:
-    """One instance under one method.
-
-    ``options`` are the method's options over its defaults; ``turns`` are all calls so far, in the order in which they
-    were begun; what is put into ``info`` (plain JSON) is kept with the episode.
-    """
-
-    def __init__(
-        self,
-        method: Baseline,
-        scenario: Scenario,
-        inst: Instance,
-        key: EpisodeKey,
-        backend: Backend,
-        sampling: Sampling,
-        options: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.method, self.scenario, self.inst, self.key = method, scenario, inst, key
-        self.backend, self.sampling = backend, sampling
-        self.options = method.settings(options)
-        self.family = self.view().family
-        self.block = method.block_in(self.family, options)
-        self.info: dict[str, Any] = {"method": method.name}
-        self._calls: list[Turn | None] = []
-        self._said = 0
-        self._unparsed = 0
-        self._stop: Stop | None = None
-        self._started = time.perf_counter()
-
-    @property
-    def agents(self) -> tuple[str, ...]:
-        return self.scenario.rules.agents
-
-    @property
-    def turns(self) -> tuple[Turn, ...]:
-        """Finished calls."""
-        return tuple(turn for turn in self._calls if turn is not None)
-
-    @property
-    def tokens(self) -> int:
-        """Completion tokens of all finished calls."""
-        return sum(turn.tokens for turn in self.turns)
-
-    @property
-    def answer_form(self) -> str:
-        """How an answer is written in this environment, to be put into instructions."""
-        return format_named(self.view().answer_format).ask()
-
-    async def ask(self, agent: str, prompt: Sequence[Message], *, seed: int | None = None, **sampling: Any) -> Turn:
-        """One completion of ``prompt`` under ``agent``'s name; ``sampling`` overrides fields such as temperature.
-
-        Calls may run at the same time (``together``); seeds go by the order in which they were begun.
-        """
-        number = len(self._calls)
-        self._calls.append(None)
-        wanted = replace(self.sampling, **sampling)
-        seed = turn_seed(self.key, number, agent) if seed is None else seed
-        done = await self.backend.complete(Request(tuple(prompt), sampling=wanted, seed=seed))
-        finish = done.finish if len(done.text) <= MAX_UTTERANCE else "length"
-        turn = Turn(agent, done.text[:MAX_UTTERANCE], done.tokens, finish=finish, usage=done.usage)
-        self._calls[number] = turn
-        return turn
-
-    def say(self, agent: str, text: str) -> Turn:
-        """A message that no model wrote: no call, but its tokens count (the model's own; words without a tokenizer)."""
-        count = len(self.backend.encode(text)) if isinstance(self.backend, Tokens) else words(text)
-        turn = Turn(agent, text, count)
-        self._calls.append(turn)
-        self._said += 1
-        return turn
-
-    async def together(self, coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-        """Results of calls that run at the same time; all of them end before the first failure, in order, is raised."""
-        results = await asyncio.gather(*coroutines, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return results  # type: ignore[return-value]
-
-    async def attempts(self, first: int, count: int, play: Callable[[Session], Coroutine[Any, Any, T]]) -> list[T]:
-        """``play`` on attempts ``first .. first + count - 1`` at the same time, each a session with seeds of its own:
-        attempt i of sample 0 draws what sample i of the method played once would draw. All calls are kept, attempt
-        by attempt."""
-        keys = [replace(self.key, sample=self.key.sample * ATTEMPTS + first + i) for i in range(count)]
-        parts = [self._part(key) for key in keys]
-        try:
-            return await self.together([play(part) for part in parts])
-        finally:
-            for part in parts:
-                self._calls += part._calls
-                self._said += part._said
-                self._unparsed += part._unparsed
-
-    def _part(self, key: EpisodeKey) -> Session:
-        part = copy.copy(self)
-        part.key, part.info = key, {}
-        part._calls, part._said, part._unparsed = [], 0, 0
-        return part
-
-    def view(
-        self, agent: str | None = None, *, role: str = "solo", private: str | None = None, said: Sequence[Said] = ()
-    ) -> View:
-        """What an agent in ``role`` sees: by default the first agent, with its own private text."""
-        agent = agent or self.agents[0]
-        view = self.scenario.rules.view(self.inst, (), agent)
-        return replace(
-            view, role=role, private=view.private if private is None else private, dialogue=tuple(said), turn=len(said)
-        )
-
-    def prompt(self, agent: str | None = None, hint: str | None = None, **view: Any) -> tuple[Message, ...]:
-        """The chat prompt of ``view(agent, **view)``; ``hint`` is one more instruction."""
-        return messages(self.view(agent, **view), hint)
-
-    def whole_context(self) -> str:
-        """All agents' private texts. Raises RuntimeError in a method that is not marked as reading them."""
-        if self.block == "fair" and self.family not in NOTHING_PRIVATE:
-            raise RuntimeError(f"baseline {self.method.name} reads every agent's facts; mark it block='oracle'")
-        return "\n".join(text for text in self.inst.private.values() if text)
-
-    async def solved(self, answer: str | None) -> bool:
-        """Whether the answer is right. Raises RuntimeError in a method that is not marked as using feedback."""
-        if self.block != "feedback":
-            raise RuntimeError(f"baseline {self.method.name} asks for the score; mark it block='feedback'")
-        outcome = Outcome("answered", answer)
-        return (await asyncio.to_thread(self.scenario.judge, self.inst, self.turns, outcome))[1]
-
-    def answer_in(self, turn: Turn | str) -> str | None:
-        """The answer stated in a text, by the environment's own parser; a text without one is counted."""
-        text = turn if isinstance(turn, str) else turn.text
-        return self.parsed(extract(text, self.view().answer_format))
-
-    def parsed(self, found: T | None) -> T | None:
-        """What a parser found in a reply, as it is; None is counted as a reply that could not be read."""
-        self._unparsed += found is None
-        return found
-
-    @staticmethod
-    def same(first: str | None, second: str | None) -> bool:
-        """Whether two answers are the same one after normalisation."""
-        return first is not None and second is not None and normalise(first) == normalise(second)
-
-    async def dialogue(self, prompt: Prompt = messages, hint: str | None = None, **sampling: Any) -> str | None:
-        """The environment's own dialogue under its rules; returns the final answer. Turn for turn what a rollout of
-        the same key, prompt and sampling gives."""
-        rules, heard = self.scenario.rules, ()
-        while (outcome := rules.outcome(self.inst, heard)) is None:
-            views = [rules.view(self.inst, heard, agent) for agent in rules.speakers(self.inst, heard)]
-            heard += tuple(
-                await self.together(
-                    [
-                        self.ask(
-                            view.agent,
-                            prompt(view, hint),
-                            seed=turn_seed(self.key, len(heard), view.agent),
-                            **self._within(view, sampling),
-                        )
-                        for view in views
-                    ]
-                )
-            )
-        self._stop = outcome.stop
-        return self.parsed(outcome.answer)
-
-    def _within(self, view: View, sampling: dict[str, Any]) -> dict[str, Any]:
-        """``sampling`` with the limit lowered to what is left of the dialogue's token budget."""
-        limit = sampling.get("max_tokens", self.sampling.max_tokens)
-        return (
-            sampling if view.tokens_left is None else {**sampling, "max_tokens": max(1, min(limit, view.tokens_left))}
-        )
-
-    def episode(self, answer: str | None, error: ErrorInfo | None = None) -> Episode:
-        """The record: all calls as turns, judged by the environment's metric; with ``error``, a failure scored 0."""
-        stop: Stop = self._stop or ("max_turns" if answer is None else "answered")
-        outcome = Outcome("error") if error else Outcome(stop, answer)
-        score, correct = (0.0, False) if error else self.scenario.judge(self.inst, self.turns, outcome)
-        calls = len(self._calls) - self._said
-        info = {**self.info, "block": self.block, "calls": calls, "unparsed": self._unparsed}
-        return Episode(
-            self.key,
-            self.scenario.id,
-            self.inst,
-            self.turns,
-            outcome,
-            score,
-            correct,
-            error=error,
-            seconds=time.perf_counter() - self._started,
-            info=info,
-        )
 
 
 def _wanted(default: Any, choices: tuple[str, ...] | None) -> tuple[str, Callable[[Any], bool]]:

@@ -24,9 +24,8 @@ ENGINE = {"dtype": "float32", "enforce_eager": True, **CPU}
 
 
 def dialogues(backend: Any, instances: int) -> list[Episode]:
-    return rollout(
-        optima_envs.scenario("twohop-asym"), LLMPolicy(backend, Sampling(0.0, max_tokens=64)), episodes=instances
-    )
+    policy = LLMPolicy(backend, Sampling(0.0, max_tokens=64))
+    return list(rollout(optima_envs.scenario("twohop-asym"), policy, episodes=instances))
 
 
 def scores(backend: Any, turns: list[Turn]) -> list[list[float]]:

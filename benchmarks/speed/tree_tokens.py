@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import optima_envs
 from optima_agents import LLMPolicy, Sampling, arollout, make_backend
 from optima_agents.formats import FORMATS
+from optima_agents.guard import together
 from optima_agents.policy import seats
 from optima_envs.rewards import Reward
 from optima_envs.scenario import Scenario
 from optima_train.config.settings import TreeConfig
 from optima_train.stages.readability import Readability
-from optima_train.tree_search.search import Round, TreeSearch, together
+from optima_train.tree_search.search import Round, TreeSearch
 from optima_train.tree_search.tree import ROOT, Tree
 
 from .timing import Figure, arguments, conclude, figure
@@ -63,7 +64,7 @@ async def spent(scenario: Scenario, policy: LLMPolicy, reward: Reward, instances
     trees = [Tree() for _ in range(instances)]
     made: list[list[Round]] = [[] for _ in trees]
     search = TreeSearch(scenario, seats(policy, scenario.rules.agents), reward, config, seed)
-    await together(search.grow(tree, k, made[k].append) for k, tree in enumerate(trees))
+    await together((search.grow(tree, k, made[k].append) for k, tree in enumerate(trees)), hurry=True)
     samples = config.rounds * config.rollouts
     episodes = await arollout(scenario, policy, episodes=instances, samples=samples, seed=seed + 1)
     failed = [str(e.error) for e in episodes if e.error] + [str(d.error) for t in trees for d in t.dialogues if d.error]

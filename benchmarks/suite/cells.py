@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +15,7 @@ from optima_train.config.loading import ConfigError
 
 from ..methods.baseline import BASELINES, Baseline
 from .settings import EnvChoice, MethodChoice, Suite
+from .sources import digest as source_digest
 
 if TYPE_CHECKING:
     from optima_agents import Sampling
@@ -30,6 +33,12 @@ class Arena:
     @property
     def label(self) -> str:
         return self.choice.called
+
+    @cached_property
+    def digest(self) -> str:
+        """Of what is asked: ids, questions, golds and private texts."""
+        asked = [[inst.id, inst.question, list(inst.answers), dict(inst.private)] for inst in self.instances]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
     @cached_property
     def family(self) -> str:
@@ -94,7 +103,8 @@ def baseline(method: MethodChoice) -> Baseline:
 
 
 def settings(plan: Plan, cell: Cell) -> dict[str, Any]:
-    """All that a cell's episodes depend on but the code: a directory of other settings is not gone on with."""
+    """All that a cell's episodes depend on: a directory of other settings is not gone on with. ``data`` is a digest of
+    the questions and golds, ``source`` one of the method's code."""
     method = cell.method
     model = next((m for m in plan.suite.models if m.label == cell.model), None)
     return {
@@ -107,6 +117,8 @@ def settings(plan: Plan, cell: Cell) -> dict[str, Any]:
         "instances": len(cell.arena.instances),
         "model": model.model_dump(mode="json", exclude={"label", "envs"}) if model else cell.model,
         "seed": cell.seed,
+        "data": cell.arena.digest,
+        "source": source_digest(baseline(method).run) if method else None,
     }
 
 

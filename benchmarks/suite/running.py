@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import shutil
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance
+from optima_agents.dialogue import Player
+from optima_agents.rollout import Job, Rollouts
+from optima_envs.records import EpisodeKey, Instance
 from optima_train.config.loading import ConfigError, dump
 from optima_train.loop.experiment import RunLock, environment
 from optima_train.run.failpoints import failpoint
 from optima_train.run.files import read_json, write_json, write_text
 from optima_train.run.progress import Progress, ProgressReporter, silent
+from optima_train.run.stage import StageError
 
-from ..methods.baseline import Session
+from ..methods.session import Session
 from . import models
 from .cells import Cell, Plan, baseline, settings
 from .measures import head, numbers, read_log
+from .sources import edited
 
 if TYPE_CHECKING:
     from optima_agents import Backend
 
+logger = logging.getLogger(__name__)
 RESOLVED, EPISODES, SETTINGS, MARKER = "suite.resolved.yaml", "episodes.jsonl", "settings.json", "cell.json"
 LEFT_OUT = "left out by --only"
 Report = Callable[[Progress], None]
 
 
-def run(plan: Plan, out: Path, *, only: Collection[str] = (), report: Report = silent) -> dict[str, str]:
+def run(
+    plan: Plan, out: Path, *, only: Collection[str] = (), again: Collection[str] = (), report: Report = silent
+) -> dict[str, str]:
     """Play every cell that is not committed yet; returns those that could not be, each with its reason.
 
-    With ``only``, cells of other methods wait. Raises ConfigError for a directory that holds other settings,
+    With ``only``, cells of other methods wait. Cells of ``again`` are played anew, whatever they hold, and so are those
+    whose method was edited since. Raises ConfigError for a directory that holds other settings or other questions,
     StageError when another process works in it.
     """
     _refuse_strangers(out)
@@ -45,8 +57,12 @@ def run(plan: Plan, out: Path, *, only: Collection[str] = (), report: Report = s
                 cell.folder(out).mkdir(parents=True, exist_ok=True)
                 write_text(cell.folder(out) / EPISODES, plan.outside[cell.path])
                 _commit(plan, cell, out)
-        waiting = [cell for cell in plan.cells if not committed(plan, cell, out)]
+        waiting = [cell for cell in plan.cells if cell.label in again or not committed(plan, cell, out)]
         reasons = {cell.path: LEFT_OUT for cell in waiting if only and cell.label not in only}
+        for cell in waiting:
+            if cell.path not in reasons and (cell.label in again or _stale(plan, cell, out)):
+                logger.warning("%s: its earlier episodes are dropped and played again", cell.path)
+                shutil.rmtree(cell.folder(out), ignore_errors=True)
         for model in plan.suite.models:
             todo = [cell for cell in waiting if cell.model == model.label and cell.path not in reasons]
             if todo:
@@ -78,7 +94,11 @@ async def _play_cells(plan: Plan, todo: Sequence[Cell], backend: Backend, out: P
             except EngineDead as err:
                 rest = todo[todo.index(cell) :]
                 return reasons | dict.fromkeys((left.path for left in rest), f"the engine died: {err}")
-            found = _commit(plan, cell, out)
+            try:
+                found = _commit(plan, cell, out)
+            except StageError as err:
+                reasons[cell.path] = str(err)
+                continue
             shown = {name: found[name] for name in ("score", "tokens", "failures")}
             watch(Progress("done", cell.path, numbers=shown))
     finally:
@@ -90,96 +110,73 @@ async def play_cell(plan: Plan, cell: Cell, backend: Backend, out: Path, report:
     """Play the episodes of a cell that its log does not hold. Raises EngineDead, and OSError when it cannot log."""
     from optima_agents import EpisodeLog
 
-    choice, arena, suite = cell.method, cell.arena, plan.suite
+    choice, scenario, suite = cell.method, cell.arena.scenario, plan.suite
     if choice is None:
         raise ValueError(f"{cell.path} was played elsewhere")
     method, sampling = baseline(choice), plan.sampling(choice)
     folder = cell.folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SETTINGS, settings(plan, cell))
-    keys = [(inst, EpisodeKey(inst.id, s, cell.seed)) for inst in arena.instances for s in range(cell.samples)]
+    jobs = [Job(index, s, cell.seed) for index in range(len(cell.arena.instances)) for s in range(cell.samples)]
+
+    def session(job: Job, key: EpisodeKey, inst: Instance | Exception) -> Player:
+        return Session(method, scenario, inst, key, backend, sampling, choice.options)
+
     with EpisodeLog(folder / EPISODES) as log:
-        done = log.keys()
-        progress = ProgressReporter(report, cell.path, len(keys), "episodes", before=len(done))
-        slots = asyncio.Semaphore(suite.concurrency)
+        rollouts = Rollouts(
+            scenario, player=session, concurrency=suite.concurrency, episode_timeout=suite.episode_timeout, log=log
+        )
+        progress = ProgressReporter(report, cell.path, len(jobs), "episodes", before=len(log.keys()))
         played = 0
-
-        async def one(inst: Instance, key: EpisodeKey) -> None:
-            nonlocal played
-            try:
-                session = Session(method, arena.scenario, inst, key, backend, sampling, choice.options)
-                episode = await play(session, suite.episode_timeout)
-                episode = log.append(episode)
+        async with aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
+            async for episode in stream:
                 progress.count(episode.tokens)
-                played += 1
-                failpoint(cell.path, played)
-            finally:
-                slots.release()
-
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for inst, key in keys:
-                    if key not in done:
-                        await slots.acquire()
-                        tasks.create_task(one(inst, key))
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
-
-
-async def play(session: Session, timeout: float) -> Episode:
-    """One episode; whatever goes wrong but the engine's end is a failure in its record. Raises EngineDead."""
-    from optima_agents.backends.base import BackendError, EngineDead
-
-    try:
-        async with asyncio.timeout(timeout) as limit:
-            answer = await session.method.run(session)
-            if not isinstance(answer, (str, type(None))):
-                raise TypeError(f"baseline {session.method.name} returned {type(answer).__name__}, not text or None")
-            # a thread: judging may wait for a maths worker, and the other episodes must go on meanwhile
-            return await asyncio.to_thread(session.episode, answer)
-    except EngineDead:
-        raise
-    except TimeoutError as err:
-        late = limit.expired()  # a TimeoutError of the backend's own is not ours
-        error = ErrorInfo("timeout", f"no end after {timeout:g} s") if late else ErrorInfo("method", _said(err))
-    except Exception as err:
-        error = ErrorInfo("backend" if isinstance(err, BackendError) else "method", _said(err))
-    return session.episode(None, error)
-
-
-def _said(err: Exception) -> str:
-    return f"{type(err).__name__}: {err}"[:2000]
-
-
-def _first(err: BaseException) -> BaseException:
-    while isinstance(err, BaseExceptionGroup):
-        err = err.exceptions[0]
-    return err
+                failpoint(cell.path, played := played + 1)
 
 
 def _commit(plan: Plan, cell: Cell, out: Path) -> dict[str, Any]:
-    """Measure a finished cell and write the marker that makes it count; returns its numbers."""
+    """Measure a finished cell and write the marker that makes it count; returns its numbers.
+
+    Raises StageError when its log does not hold what was planned: no mean stands for fewer episodes than it names.
+    """
     folder = cell.folder(out)
     found = settings(plan, cell)
-    row = {**head(cell), "seed": cell.seed, **numbers(read_log(folder / EPISODES, cell.arena))}
+    rows = read_log(folder / EPISODES, cell.arena)
+    logged = Counter(row.instance for row in rows)
+    short = [inst.id for inst in cell.arena.instances if logged[inst.id] != cell.samples]
+    if short or len({(row.instance, row.sample, row.seed) for row in rows}) != len(rows):
+        raise StageError(
+            f"{folder / EPISODES} holds {len(rows)} episodes, not the {len(cell.arena.instances) * cell.samples} that "
+            f"were planned (see {short[0] if short else 'keys that repeat'}); play them again by --again {cell.label!r}"
+        )
+    row = {**head(cell), "seed": cell.seed, **numbers(rows)}
     write_json(folder / SETTINGS, found)
     write_json(folder / MARKER, {**row, "options": found["options"], "sampling": found["sampling"]})
     return row
 
 
 def committed(plan: Plan, cell: Cell, out: Path) -> bool:
-    """Whether a cell is finished. Raises ConfigError when what is there was made with other settings."""
+    """Whether a cell is finished, and its method as it was. Raises ConfigError when what is there was made with other
+    settings or on other questions."""
     folder = cell.folder(out)
     if not (folder / SETTINGS).is_file():
         return False
     then, now = read_json(folder / SETTINGS), settings(plan, cell)
     for key in now:
+        if key == "source" or (key == "data" and key not in then):  # cells of before did not note their data
+            continue
         if then.get(key) != now[key]:
+            what = "on other questions or golds" if key == "data" else f"with {key} {then.get(key)!r}, not {now[key]!r}"
             raise ConfigError(
-                f"{folder} was played with {key} {then.get(key)!r}, not {now[key]!r}; "
-                "choose another directory, or delete this folder"
+                f"{folder} was played {what}; choose another directory, or play it again by --again {cell.label!r}"
             )
-    return (folder / MARKER).is_file()
+    return (folder / MARKER).is_file() and not _stale(plan, cell, out)
+
+
+def _stale(plan: Plan, cell: Cell, out: Path) -> bool:
+    """Whether a cell's method was edited since its first episode was played."""
+    file = cell.folder(out) / SETTINGS
+    return file.is_file() and edited(read_json(file).get("source"), settings(plan, cell)["source"])
 
 
 def _refuse_strangers(out: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from optima_agents import EpisodeLog
-from optima_train.analysis.intervals import bootstrap
+from optima_agents.results.intervals import bootstrap
 from optima_train.config.settings import Settings
 from optima_train.run.files import read_json, read_lines, write_json, write_text
 from optima_train.run.layout import RunDirectory

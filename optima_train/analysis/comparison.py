@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from .intervals import bootstrap, resampled
+from optima_agents.results.intervals import bootstrap, resampled
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode

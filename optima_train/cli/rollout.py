@@ -87,7 +87,7 @@ def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int
     from collections import Counter
     from statistics import fmean
 
-    from ..analysis.intervals import bootstrap
+    from optima_agents.results.intervals import bootstrap
 
     if not episodes:
         raise UserError("no dialogues: ask for at least one with --episodes")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..analysis.intervals import bootstrap
+from optima_agents.results.intervals import bootstrap
+
 from ..run.stage import StageKind, StageResult, derive
 from .groups import GroupedLog
 from .playing import play

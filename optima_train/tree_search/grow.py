@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from optima_agents.guard import together
+
 from ..run.failpoints import failpoint
 from ..run.progress import ProgressReporter
 from ..run.stage import StageError, StageKind, StageResult
@@ -18,7 +20,7 @@ from ..stages.generate import block
 from ..stages.playing import play
 from ..stages.rank import build_reward
 from .log import TreeLog, Trees
-from .search import Round, TreeSearch, together
+from .search import Round, TreeSearch
 from .tally import count
 from .tree import Tree
 
@@ -107,7 +109,7 @@ def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: 
                     await search.grow(tree, indices[number], done)
                     progress.count(0)
 
-            await together(worker() for _ in range(min(config.concurrency, len(waiting))))
+            await together((worker() for _ in range(min(config.concurrency, len(waiting)))), hurry=True)
 
         ctx.engines.wait(run())
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from optima_agents.dialogue import Dialogue, guarded
+from optima_agents.dialogue import Dialogue
+from optima_agents.guard import guarded, together
 from optima_envs.codec import strict_json
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 from optima_envs.rewards import Breakdown, Reward
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from ..config.settings import TreeConfig
 
-T = TypeVar("T")
 DECIMALS = 9  # what is left of a number when the noise of whatever shared a batch with it is gone
 
 
@@ -120,7 +120,7 @@ class TreeSearch:
     async def _advance(self, tree: Tree, unfinished: list[Branch], record: Round) -> list[Branch]:
         """One turn in every branch; returns those that go on."""
         fresh: list[Branch] = []
-        for branch, turn in zip(unfinished, await together(map(self._next_turn, unfinished)), strict=True):
+        for branch, turn in zip(unfinished, await together(map(self._next_turn, unfinished), hurry=True), strict=True):
             if isinstance(turn, ErrorInfo):
                 branch.error = turn
                 continue
@@ -129,7 +129,8 @@ class TreeSearch:
             branch.move(tree, node.id)
             if not merged:
                 fresh.append(branch)
-        endings = await together(guarded(branch.dialogue.ended(), self._config.episode_timeout) for branch in fresh)
+        limit = self._config.episode_timeout
+        endings = await together((guarded(branch.dialogue.ended(), limit) for branch in fresh), hurry=True)
         for branch, ended in zip(fresh, endings, strict=True):
             if ended is not None:
                 tree.nodes[branch.node].ending = ending(ended)
@@ -183,13 +184,3 @@ def ending(ended: ErrorInfo | tuple[Outcome, float, bool]) -> Ending:
         why = f"an outcome must be plain JSON: {type(err).__name__}: {err}"
         return Ending(Outcome("error"), error=ErrorInfo("env", why[:2000]))
     return end
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all, in order; the first failure cancels the rest and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in work]
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
-    return [task.result() for task in tasks]

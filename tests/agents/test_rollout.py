@@ -108,7 +108,7 @@ def test_bad_acts_bad_teams_and_bad_instances_are_failures_too(world):
         async def act(self, view, *, seed):
             return self.made
 
-    for act in ("text", Act(None), Act("x", logprobs=(float("nan"),))):  # type: ignore[arg-type]
+    for act in (7, Act(None), Act("x", logprobs=(float("nan"),))):  # type: ignore[arg-type]
         assert rollout(world, Wrong(act), episodes=1)[0].error.kind == "policy"
 
     def team(job):

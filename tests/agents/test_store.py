@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optima_agents import CachedBackend, Completion, EpisodeLog, LLMPolicy, Request, Sampling, rollout
+from optima_agents.backends.base import EngineDead
 from optima_agents.backends.fake import FakeBackend
 from optima_envs import scenario
 from optima_envs.records import Episode, EpisodeKey, Instance, Outcome, Turn, Usage
@@ -178,11 +179,37 @@ def test_the_cache_answers_what_it_has_seen_and_survives_reopening(tmp_path):
     assert asyncio.run(ask(other))[0].text == "other"
 
 
-def test_a_damaged_cache_row_is_made_again(tmp_path):
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"text": 3',
+        '{"text": 3, "tokens": 1}',
+        '{"text": "x", "tokens": "many"}',
+        '{"text": "x", "tokens": 1, "ids": ["a"]}',
+        '{"text": "x", "tokens": 1, "usage": 5}',
+        '{"text": "x", "tokens": 1, "finish": "done"}',
+        "[]",
+        "null",
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_cache_row_is_made_again(tmp_path, row):
     request = Request(({"role": "user", "content": "q"},))
     cache = CachedBackend(FakeBackend("fresh"), tmp_path / "c.sqlite", model="m")
     asyncio.run(cache.complete(request))
     with sqlite3.connect(tmp_path / "c.sqlite") as db:
-        db.execute("UPDATE completions SET value = '{\"text\": 3'")
-    assert asyncio.run(cache.complete(request)).text == "fresh"
+        db.execute("UPDATE completions SET value = ?", (row,))
+    assert asyncio.run(cache.complete(request)) == asyncio.run(FakeBackend("fresh").complete(request))
     assert cache.misses == 2
+
+
+def test_a_full_disk_under_the_cache_ends_the_rollout_and_fails_no_dialogue(tmp_path):
+    cache = CachedBackend(FakeBackend(), tmp_path / "c.sqlite", model="m")
+    pages = cache._db.execute("PRAGMA page_count").fetchone()[0]
+    cache._db.execute(f"PRAGMA max_page_count = {pages}")  # sqlite's own way of a disk without room
+    with (
+        EpisodeLog(tmp_path / "e.jsonl") as log,
+        pytest.raises(EngineDead, match=r"c\.sqlite: database or disk is full"),
+    ):
+        rollout("twohop-asym", LLMPolicy(cache), episodes=200, log=log)
+    assert [e for e in EpisodeLog.iterate(log.path) if e.error] == []

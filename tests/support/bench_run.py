@@ -11,9 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from optima_agents import EpisodeLog, Job, rollout
+from optima_agents.results.intervals import bootstrap
 from optima_agents.scripted import Oracle, Scripted
 from optima_envs import Episode, ErrorInfo, Usage, scenario
-from optima_train.analysis.intervals import bootstrap
 
 # ends the script block, runs script, breaks lines for a JavaScript parser, turns the reading direction, is no Unicode
 HOSTILE = (

@@ -10,13 +10,14 @@ from random import Random
 from typing import Any
 
 import optima_envs
+from optima_agents.guard import together
 from optima_agents.policy import Act, Policy, seats
 from optima_agents.prompts import messages
 from optima_envs.records import Usage, View
 from optima_envs.rewards import Reward
 from optima_envs.scenario import Scenario
 from optima_train.config.settings import TreeConfig
-from optima_train.tree_search.search import Round, TreeSearch, together
+from optima_train.tree_search.search import Round, TreeSearch
 from optima_train.tree_search.tree import Tree
 
 
@@ -65,7 +66,7 @@ def grow(
     async def run() -> None:
         reward = Reward(weights or {"task": 1.0, "tokens": 0.6})
         search = TreeSearch(scenario, team, reward, settings, seed)
-        await together(search.grow(tree, k, partial(done, k, tree)) for k, tree in enumerate(grown))
+        await together((search.grow(tree, k, partial(done, k, tree)) for k, tree in enumerate(grown)), hurry=True)
 
     asyncio.run(run())
     return grown

@@ -92,7 +92,14 @@ def play(
     key, names = EpisodeKey(inst.id, sample), []
     session = Watched(found, scenario, inst, key, recorder, sampling, options).watch(names)
 
-    async def run() -> Episode:
-        return session.episode(await found.run(session))
+    return Played(asyncio.run(failing(session)), names, recorder.requests)
 
-    return Played(asyncio.run(run()), names, recorder.requests)
+
+async def failing(session: Session) -> Episode:
+    """The record of a session played to its end; what fails is raised and not recorded."""
+    return session.record(await session.run(), 0.0)
+
+
+def recorded(session: Session, answer: str | None) -> Episode:
+    """The record of a session that ends with an answer."""
+    return session.record(asyncio.run(session.finished(answer)), 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmarks.suite.settings import Suite, suite_of
 from optima_agents import Request
 from optima_agents.backends.base import Completion, EngineDead
 from optima_agents.making import BACKENDS
+from optima_envs import Instance, register
 
 opened: list[str] = []  # a line per engine start
 
@@ -45,6 +47,34 @@ async def endless(session: Session) -> str | None:
     await asyncio.Event().wait()
 
 
+async def cancelled(session: Session) -> str | None:
+    """Waits for what somebody cancels."""
+    work = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(work.cancel)
+    return await work
+
+
+ASKED: list[Instance] = []  # what the environment tests/asked-v0 asks
+
+
+class Asked(Sequence[Instance]):
+    name = "asked"
+
+    def __init__(self, split: str = "test") -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(ASKED)
+
+    def __getitem__(self, index):
+        return ASKED[index]
+
+
+def question(number: int) -> Instance:
+    private = {"Alice": f"left {number}", "Bob": f"right {number}"}
+    return Instance(f"asked-{number}", f"What is {number}?", (f"gold {number}",), private)
+
+
 async def debater(session: Session) -> str | None:
     return "7"
 
@@ -74,9 +104,11 @@ if "small-right" not in BASELINES:
     baseline("small-lucky", warmth=0.5)(lucky)
     baseline("small-broken")(broken)
     baseline("small-endless")(endless)
+    baseline("small-cancelled")(cancelled)
     baseline("small-oracle", block="oracle")(right)
     baseline("small-debater", families=("debate",))(debater)
     BACKENDS.register("opened", Opened)
+    register("tests/asked-v0", task=Asked)
 
 
 def small(**changes: Any) -> dict[str, Any]:
@@ -96,7 +128,7 @@ def make(**changes: Any) -> Suite:
     return suite_of(small(**changes))
 
 
-def play(out: Path, only: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
+def play(out: Path, only: tuple[str, ...] = (), again: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
     """Run a small suite and return its summary."""
     planned = plan(make(**changes))
-    return write_summary(planned, out, run(planned, out, only=only))
+    return write_summary(planned, out, run(planned, out, only=only, again=again))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.recording import Recorder, debate, exchange, play
+from support.recording import Recorder, debate, exchange, play, recorded
 
-from benchmarks.methods.baseline import BASELINES, Baseline, Session, baseline
-from benchmarks.methods.catalogue import METHODS
+from benchmarks.methods.baseline import BASELINES, METHODS, Baseline, Session, baseline
 from optima_agents import LLMPolicy, Sampling, rollout
 from optima_agents.backends.base import BackendError, Completion
 from optima_agents.backends.fake import FakeBackend
@@ -107,7 +106,7 @@ def test_the_dialogue_is_turn_for_turn_a_rollout(scene):
     sampling = Sampling(0.7, 0.9, 30)
     [rolled] = rollout(scene, LLMPolicy(FakeBackend(), sampling), episodes=1, seed=3)
     one = Session(BASELINES["dialogue"], scene, scene.task[0], rolled.key, FakeBackend(), sampling)
-    played = one.episode(asyncio.run(one.dialogue()))
+    played = recorded(one, asyncio.run(one.dialogue()))
     assert [(t.agent, t.text, t.tokens, t.usage) for t in played.turns] == [
         (t.agent, t.text, t.tokens, t.usage) for t in rolled.turns
     ]
@@ -159,7 +158,7 @@ def test_all_calls_end_before_a_failure_is_raised_and_stay_in_the_record():
     asks = [one.ask("Alice", [{"role": "user", "content": text}]) for text in ("first", "second", "third")]
     with pytest.raises(BackendError, match="no"):
         asyncio.run(one.together(asks))
-    failed = one.episode(None, ErrorInfo("backend", "no"))
+    failed = one.record(ErrorInfo("backend", "no"), 0.0)
     assert [turn.text for turn in failed.turns] == ["fine", "fine"]
     assert (failed.info["calls"], failed.score, failed.outcome.stop) == (3, 0.0, "error")
 
@@ -187,7 +186,7 @@ def test_a_message_no_model_wrote_is_counted_but_is_no_call():
     by_words, by_tokens = session(Recorder(["x"])), session(Tokenizing(["x"]))
     assert by_words.say("Alice", "two words").tokens == 2
     assert by_tokens.say("Alice", "two words").tokens == 9
-    done = by_words.episode("teal")
+    done = recorded(by_words, "teal")
     assert (done.tokens, done.info["calls"], len(done.turns)) == (2, 0, 1)
 
 
@@ -206,7 +205,7 @@ def test_replies_that_cannot_be_read_are_counted():
     assert one.answer_in("teal") is None
     assert one.parsed(3) == 3
     assert one.parsed(None) is None
-    done = one.episode("teal")
+    done = recorded(one, "teal")
     assert (done.info["unparsed"], done.correct, done.info["block"]) == (2, True, "fair")
     assert Episode.from_json(done.to_json()) == done
 

@@ -7,8 +7,7 @@ import pytest
 from support.recording import debate, exchange, play
 from support.worlds import DATA, FILES, WORLDS
 
-from benchmarks.methods.baseline import BASELINES
-from benchmarks.methods.catalogue import METHODS
+from benchmarks.methods.baseline import BASELINES, METHODS
 from optima_envs import scenario
 from optima_envs.records import Episode
 

@@ -12,7 +12,7 @@ from benchmarks.suite.models import train
 from benchmarks.suite.settings import ModelChoice
 from benchmarks.training.__main__ import Comparison, main, planned
 from benchmarks.training.table import Targets, judge, summarise, write_tables
-from optima_train.analysis.intervals import bootstrap
+from optima_agents.results.intervals import bootstrap
 from optima_train.config.loading import ConfigError, check, load, read
 from optima_train.loop.reuse import _shared_steps
 from optima_train.methods import plan
