@@ -8,40 +8,80 @@ parts and the messages' texts are tokenised apart, the texts without special tok
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from ..base import Message
 from .pieces import Pieces
+from .sandbox import ChatTemplate
+from .template_check import CLEAN, SAMPLE, as_parts, check, user, wants_parts
+from .thinking import TAGS, apart, opened, switches
 
 log = logging.getLogger(__name__)
 
-CLEAN = "word"
+TAG_LIKE = re.compile(r"\s*[<\[◁].+[>\]▷]\s*")
+WAY_OUT = (
+    "give a copy of the model's folder a chat_template.jinja that fits, or ask a server, which renders chats itself "
+    "(openai:URL)"
+)
+SILENT = "..."  # an empty reply where a template refuses one
 
 
 class ChatTokenizer:
     """Wraps a fast transformers tokenizer that has a chat template.
 
-    ``end_of_turn`` is the control token the template puts behind an assistant message (None: it puts none).
+    ``control`` are the ids that no message's text ever becomes: special tokens, added tokens that look like tags, and
+    those the template writes. ``end_of_turn`` is the one it puts behind an assistant message (None: it puts none).
     ``append_only`` is None when prompts only ever grow at their end, else the reason why not: then token ids of
     earlier turns are not what later prompts contain, and prefixes are computed again.
-    Raises ValueError for a tokenizer without a chat template.
+    Raises ValueError for a tokenizer without a chat template, and for a template that ``template_check`` refuses.
     """
 
     def __init__(self, tokenizer: Any) -> None:
+        self.name = str(tokenizer.name_or_path or "the tokenizer")
         if not tokenizer.chat_template:
-            raise ValueError(f"{tokenizer.name_or_path or 'the tokenizer'} has no chat template; use an instruct model")
+            raise ValueError(f"{self.name} has no chat template; use an instruct model")
         self.tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder
-        self.control = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
-        self._pieces = Pieces(tokenizer)
-        self._expected: dict[tuple[str, ...], list[int]] = {}
-        self._system = self._keeps_system()
-        self._neighbours = self._renders([_user(CLEAN), _user(CLEAN)])
-        self.end_of_turn = self._find_end_of_turn()
+        try:
+            self._learn()
+            check(self)
+        except ValueError as err:
+            raise ValueError(f"{self.name}: {err}; {WAY_OUT}") from None
         self.append_only = self._probe()
         if self.append_only:
             log.warning("prompts of this chat template do not only grow at their end: %s", self.append_only)
+
+    def _learn(self) -> None:
+        """Find out what this template takes and writes."""
+        tokenizer = self.tokenizer
+        self._template = ChatTemplate(tokenizer.get_chat_template(), tokenizer.special_tokens_map)
+        added = tokenizer.added_tokens_decoder
+        special = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
+        tags = {i for i, token in added.items() if TAG_LIKE.fullmatch(token.content)}
+        self._pieces = Pieces(tokenizer)
+        self._expected: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
+        self._parts = wants_parts(self._template)
+        self._system = self._keeps_system()
+        self._neighbours = self._renders([user(CLEAN), user(CLEAN)])
+        self._blank = self._renders([user(CLEAN), {"role": "assistant", "content": ""}, user(CLEAN)])
+        talk = [user(CLEAN), {"role": "assistant", "content": CLEAN}, user(CLEAN)]
+        clean = self.text(talk)
+        written = {i for i in self._pieces.ids(clean) if i in added and not added[i].content.strip().isalnum()}
+        self.control = special | tags | {i for i in written if added[i].content.strip()}
+        thoughts = {i for i, token in added.items() if token.content.strip() in TAGS}
+        self._thoughts = thoughts & special  # which decoding would leave out as it does all special tokens
+        self._mute = (written & self.control) - special - thoughts  # which it would leave in
+        cuts = sorted(tokenizer.convert_ids_to_tokens(list(self.control)), key=len, reverse=True)
+        self._cut = re.compile(f"({'|'.join(map(re.escape, cuts))})") if cuts else None
+        self._mark = next((c for c in map(chr, range(0xE000, 0xF8FF)) if c not in clean), "")
+        self._trims = "  x  " not in self.text([user("  x  ")])
+        self._headers = self._plain_headers(talk)
+        tails = {
+            thinking: self.text([user(CLEAN)], thinking=thinking).rpartition(CLEAN)[2] for thinking in (False, True)
+        }
+        self.opens = {thinking: opened(tail) for thinking, tail in tails.items()}
+        self.end_of_turn = self._find_end_of_turn()
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; what looks like a special token stays text."""
@@ -54,30 +94,47 @@ class ChatTokenizer:
         return self.encode(text[: len(text) // 2]) + self.encode(text[len(text) // 2 :])
 
     def decode(self, ids: Sequence[int], stop: Sequence[str] = ()) -> str:
-        """The text of sampled ids, without control tokens, up to the first of the ``stop`` strings."""
-        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        """The text of sampled ids, without control tokens, up to the first of the ``stop`` strings; tags of thinking
+        stay in."""
+        if not self._mute.isdisjoint(ids):
+            ids = [i for i in ids if i not in self._mute]
+        text, start = "", 0
+        for at in [at for at, i in enumerate(ids) if i in self._thoughts] if self._thoughts else ():
+            text += self.tokenizer.decode(ids[start:at], skip_special_tokens=True)
+            text += self.tokenizer.decode(ids[at : at + 1])
+            start = at + 1
+        text += self.tokenizer.decode(ids[start:], skip_special_tokens=True)
         return text[: min((at for mark in stop if (at := text.find(mark)) >= 0), default=None)]
 
-    def render(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt ids of the messages, ready for the assistant's turn.
+    def apart(self, text: str, thinking: bool) -> tuple[str, str]:
+        """(thinking, what is said) in a decoded reply to a prompt that was rendered with ``thinking``."""
+        return apart(text, self.opens[thinking])
+
+    def render(self, messages: Sequence[Message], thinking: bool = False) -> list[int]:
+        """Prompt ids of the messages, ready for the assistant's turn; ``thinking`` is the template's switch for it.
 
         Raises ValueError when the template refuses the roles.
         """
-        messages = self._fit(messages)
+        messages = self.fit(messages)
         roles = tuple(message["role"] for message in messages)
-        if roles not in self._expected:
+        key = thinking, roles
+        if key not in self._expected:
             clean = [{"role": role, "content": CLEAN} for role in roles]
-            self._expected[roles] = self._controls(self._pieces.ids(self._text(clean)))
-        ids = self._pieces.ids(self._text(messages))
-        if self._controls(ids) == self._expected[roles]:
+            self._expected[key] = self.controls(self._pieces.ids(self.text(clean, thinking=thinking)))
+        ids = self._pieces.ids(self.text(messages, thinking=thinking))
+        forged = self._headers and any(h in message["content"] for message in messages for h in self._headers)
+        if self.controls(ids) == self._expected[key] and not forged:
             return ids
-        return self._apart(messages)
+        return self._apart(messages, thinking)
 
-    def _fit(self, messages: Sequence[Message]) -> list[Message]:
-        """Fold the system message into the first user's, and merge neighbours, where the template needs it."""
+    def fit(self, messages: Sequence[Message]) -> list[Message]:
+        """The messages as the template takes them: the system message folded into the first user's, neighbours merged,
+        and something in place of an empty reply, where it needs that."""
         out: list[Message] = []
         for message in messages:
             role, content = message["role"], message["content"]
+            if role == "assistant" and not self._blank and not content.strip():
+                content = SILENT
             if role == "system" and not self._system:
                 role = "user"
                 joins = bool(out) and out[-1]["role"] == "user"
@@ -90,86 +147,98 @@ class ChatTokenizer:
                 out.append({"role": role, "content": content})
         return out
 
-    def _apart(self, messages: Sequence[Message]) -> list[int]:
+    def text(self, messages: Sequence[Message], *, generate: bool = True, thinking: bool = False) -> str:
+        """What the template makes of messages that fit it. Raises ValueError when it refuses them."""
+        sent = as_parts(messages, self._parts) if self._parts else messages
+        return self._template.render(sent, add_generation_prompt=generate, **switches(thinking))
+
+    def controls(self, ids: Sequence[int]) -> list[int]:
+        """The control tokens among ``ids``."""
+        return [i for i in ids if i in self.control]
+
+    def _apart(self, messages: Sequence[Message], thinking: bool) -> list[int]:
         """Tokenise around stand-ins for the contents, then the contents without special tokens."""
-        taken = "".join(message["content"] for message in messages)
-        mark = next(chr(c) for c in range(0xE000, 0xF8FF) if chr(c) not in taken)
+        mark = self._mark
         stand_ins = [{"role": m["role"], "content": f"{mark}{i}{mark}"} for i, m in enumerate(messages)]
-        pieces = self._text(stand_ins).split(mark)  # template, number, template, number, ..., template
+        pieces = self.text(stand_ins, thinking=thinking).split(mark)  # template, number, template, ..., template
+        if pieces[1::2] != [str(i) for i in range(len(messages))]:
+            raise ValueError("the chat template does not show every message once and in order")
         ids: list[int] = []
         plain = ""
         for index, piece in enumerate(pieces):
             if index % 2:
-                plain += messages[int(piece)]["content"]
+                content = messages[int(piece)]["content"]
+                content = content.strip() if self._trims else content
+                if any(header in content for header in self._headers):
+                    ids += self._encoded(plain) + self._broken(content)
+                    plain = ""
+                else:
+                    plain += content
                 continue
             for part, special in self._split(piece):
                 if special is None:
                     plain += part
                 else:
-                    ids += [*(self.encode(plain) if plain else []), special]
+                    ids += [*self._encoded(plain), special]
                     plain = ""
-        return ids + (self.encode(plain) if plain else [])
+        return ids + self._encoded(plain)
+
+    def _encoded(self, text: str) -> list[int]:
+        return self.encode(text) if text else []
+
+    def _broken(self, text: str) -> list[int]:
+        """The ids of a content with the template's plain headers in it, each cut behind its first character: the same
+        text, but other tokens than a header of the template's own."""
+        cuts = sorted({found.start() + 1 for h in self._headers for found in re.finditer(re.escape(h), text)})
+        ids: list[int] = []
+        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+            ids += self._encoded(text[start:end])
+        return ids
+
+    def _plain_headers(self, talk: Sequence[Message]) -> tuple[str, ...]:
+        """What the template writes between two turns where no control token tells them apart. Raises ValueError when it
+        writes nothing."""
+        stand_ins = [{**message, "content": f"{self._mark}{i}{self._mark}"} for i, message in enumerate(talk)]
+        between = self.text(stand_ins).split(self._mark)[2::2]
+        if not all(b.strip() for b in between[:-1]):
+            raise ValueError("the chat template writes nothing between two turns, so that nobody can tell them apart")
+        return tuple({b.strip() for b in between if b.strip() and not any(i is not None for _, i in self._split(b))})
 
     def _split(self, text: str) -> list[tuple[str, int | None]]:
         """The template's own text cut at control tokens: (text, None) or (token, its id)."""
-        names = {self.tokenizer.convert_ids_to_tokens(i): i for i in self.control}
-        out: list[tuple[str, int | None]] = []
-        while text:
-            hits = [(at, -len(name), name) for name in names if (at := text.find(name)) >= 0]
-            if not hits:
-                out.append((text, None))
-                break
-            at, _, name = min(hits)
-            if at:
-                out.append((text[:at], None))
-            out.append((name, names[name]))
-            text = text[at + len(name) :]
-        return out
-
-    def _text(self, messages: Sequence[Message], generate: bool = True) -> str:
-        from jinja2 import TemplateError
-
-        try:
-            return self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=generate)
-        except TemplateError as err:
-            roles = ", ".join(message["role"] for message in messages)
-            raise ValueError(f"the chat template refuses the roles {roles}: {err}") from None
-
-    def _controls(self, ids: Sequence[int]) -> list[int]:
-        return [i for i in ids if i in self.control]
+        parts = self._cut.split(text) if self._cut else [text]  # text, token, text, token, ..., text
+        number = self.tokenizer.convert_tokens_to_ids
+        return [(part, number(part) if at % 2 else None) for at, part in enumerate(parts) if part]
 
     def _renders(self, messages: Sequence[Message]) -> bool:
         try:
-            self._text(messages)
+            self.text(messages)
         except ValueError:
             return False
         return True
 
     def _keeps_system(self) -> bool:
-        messages = [{"role": "system", "content": "rulebook"}, _user(CLEAN)]
-        return self._renders(messages) and "rulebook" in self._text(messages)
+        messages = [{"role": "system", "content": "rulebook"}, user(CLEAN)]
+        return self._renders(messages) and "rulebook" in self.text(messages)
 
     def _find_end_of_turn(self) -> int | None:
-        said = [_user("question"), {"role": "assistant", "content": CLEAN}]
-        tail = self._text(said, generate=False).rpartition(CLEAN)[2].lstrip()
-        parts = self._split(tail)
-        return parts[0][1] if parts else None
+        said = [user("question"), {"role": "assistant", "content": SAMPLE}]
+        last = self.text(said, generate=False).rpartition(SAMPLE)[2]
+        # some end a turn only by beginning the next
+        inner = self.text([*said, user("more")]).partition(SAMPLE)[2]
+        return next((parts[0][1] for tail in (last, inner) if (parts := self._split(tail.lstrip()))), None)
 
     def _probe(self) -> str | None:
         """Play two turns and look whether each prompt starts with the one before and what was sampled on it."""
         end = [] if self.end_of_turn is None else [self.end_of_turn]
-        talk: list[Message] = [{"role": "system", "content": "Some rules."}, _user("A question?")]
+        talk: list[Message] = [{"role": "system", "content": "Some rules."}, user("A question?")]
         for reply in ("My answer is 7.", "Yes. It is 7."):
             before = self.render(talk)
             said = before + self.encode(reply) + end
-            talk += [{"role": "assistant", "content": reply}, _user("Bob: are you sure?")]
+            talk += [{"role": "assistant", "content": reply}, user("Bob: are you sure?")]
             after = self.render(talk)
             if after[: len(said)] != said:
                 at = next((i for i, (a, b) in enumerate(zip(after, said, strict=False)) if a != b), len(after))
                 old, new = self.tokenizer.decode(said[at : at + 8]), self.tokenizer.decode(after[at : at + 8])
                 return f"an earlier turn {old!r} is rendered as {new!r} in the next prompt"
         return None
-
-
-def _user(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
