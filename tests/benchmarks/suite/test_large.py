@@ -11,7 +11,7 @@ from benchmarks.command import arguments, asked_suite
 from benchmarks.suite.models import config_of
 from benchmarks.suite.settings import CONFIGS
 from optima_envs.spec import full_id
-from optima_train.cli.main import Parser
+from optima_train.cli.verbs import Parser
 
 HEADERS = {
     path.stem: path.read_text() for path in sorted(CONFIGS.glob("*.yaml")) if "\n#   optima bench" in path.read_text()

@@ -52,7 +52,7 @@ def test_every_fault_is_named_with_its_line(tmp_path: Path, lines: list[dict]):
         (text([lines[0], strange]), "line 2: instance 'twohop-none' is not among the 6"),
         (text([lines[0], golds]), "line 2: instance .* has another question or other answers"),
         (text([lines[0], lines[0]]), "line 2: episode .* comes twice"),
-        (text(lines[:1]) + infinite, "line 2: malformed episode record: seconds is inf"),
+        (text(lines[:1]) + infinite, "line 2: malformed episode: seconds: .*finite"),
         (text(lines[:4]), "2 instances are missing for seed 0"),
         (text(lines)[:-20], "line 6: not JSON: .*; the file is cut off there"),
         (text([lines[0], {}]), "line 2: episode schema None is not 1"),
