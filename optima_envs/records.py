@@ -7,7 +7,7 @@ null, with ``schema`` naming the layout version.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
@@ -74,6 +74,31 @@ class Turn:
     logprobs: tuple[float, ...] | None = field(default=None, repr=False)
     finish: Finish = "stop"
     usage: Usage | None = None
+
+    def __init__(
+        self,
+        agent: str,
+        text: str,
+        tokens: int = 0,
+        prompt_ids: tuple[int, ...] | None = None,
+        ids: tuple[int, ...] | None = None,
+        logprobs: tuple[float, ...] | None = None,
+        finish: Finish = "stop",
+        usage: Usage | None = None,
+    ) -> None:
+        # straight into the slots: what dataclasses write for a frozen class takes twice as long, at every step there is
+        put_agent, put_text, put_tokens, put_prompt_ids, put_ids, put_logprobs, put_finish, put_usage = _TURN
+        put_agent(self, agent)
+        put_text(self, text)
+        put_tokens(self, tokens)
+        put_prompt_ids(self, prompt_ids)
+        put_ids(self, ids)
+        put_logprobs(self, logprobs)
+        put_finish(self, finish)
+        put_usage(self, usage)
+
+
+_TURN: list[Callable[[Turn, Any], None]] = [Turn.__dict__[item.name].__set__ for item in fields(Turn)]
 
 
 class Said(NamedTuple):

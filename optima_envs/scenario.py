@@ -48,8 +48,9 @@ class Scenario:
 
         Raises RuntimeError when rules go on beyond the ``max_turns`` they promise and the round that may be finished.
         """
-        outcome, rules = self.rules.outcome(inst, turns), self.rules
-        if outcome is None and len(turns) >= rules.max_turns + len(rules.agents):
+        rules = self.rules
+        outcome = rules.outcome(inst, turns)
+        if outcome is None and len(turns) > rules.max_turns and len(turns) >= rules.max_turns + len(rules.agents):
             raise RuntimeError(
                 f"{self.id}: the rules promise max_turns={rules.max_turns} and have not ended after {len(turns)} turns"
             )

@@ -68,7 +68,7 @@ class DialogueEnv(Env):
         self._spoken = {agent: Utterance(max_chars) for agent in agents}
         self._steady = bool(getattr(self.rules, "steady_views", False))
         self._zeros, self._off = dict.fromkeys(agents, 0.0), dict.fromkeys(agents, False)
-        self._fixed: dict[str, tuple[str, str, str]] = {}
+        self._settings: dict[str, tuple[str, str, str]] = {}
         self._said: tuple[Said, ...] = ()
         self._rng, self._seed = random.Random(), 0
         self.instance: Instance | None = None
@@ -126,7 +126,10 @@ class DialogueEnv(Env):
         for agent, action in actions.items():
             if agent not in speakers:
                 self._ignore(agent, action)
-        spoken = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
+        if len(speakers) == 1:
+            spoken = (self._turn(speakers[0], actions.get(speakers[0])),)
+        else:
+            spoken = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
         self.turns += spoken
         self.outcome = self.scenario.outcome(inst, self.turns)
         if self.render_mode == "human":
@@ -181,18 +184,21 @@ class DialogueEnv(Env):
         return draw(self.instance, self.turns, self.outcome)
 
     def _observe(self) -> tuple[dict[str, Observation], Infos]:
-        inst, turns, speakers, fixed = self.instance, self.turns, self.speakers, self._fixed
-        steady, observations, infos = bool(turns) and self._steady, {}, {}
+        inst, turns, speakers, ignored = self.instance, self.turns, self.speakers, self._ignored
+        rules: Any = self.rules
+        steady, settings, observations, infos = self._steady, self._settings, {}, {}
         dialogue, turn, turns_left, left = (), 0, 0, None
         if steady:
-            turn, turns_left, left = self.rules.progress(turns)  # type: ignore[attr-defined]
+            turn, turns_left, left = rules.progress(turns)
             dialogue = self._said = self._said + said(turns[len(self._said) :])
         for agent in self.agents:
             if not steady:
-                view = self.rules.view(inst, turns, agent)  # type: ignore[arg-type]
-                fixed[agent] = view.instructions, view.question, view.private
+                view: View = rules.view(inst, turns, agent)
+                settings[agent] = view.instructions, view.question, view.private
                 dialogue, turn, turns_left, left = view.dialogue, view.turn, view.turns_left, view.tokens_left
-            instructions, question, private = fixed[agent]
+            elif not turns:
+                settings[agent] = rules.setting(inst, agent)
+            instructions, question, private = settings[agent]
             speaking = agent in speakers
             observations[agent] = {
                 "instructions": instructions,
@@ -204,7 +210,7 @@ class DialogueEnv(Env):
                 "turns_left": turns_left,
                 "tokens_left": -1 if left is None else left,
             }
-            infos[agent] = {"speaking": speaking, "ignored": self._ignored[agent]}
+            infos[agent] = {"speaking": speaking, "ignored": ignored[agent]}
         return observations, infos
 
     def _ignore(self, agent: str, action: str | None) -> None:

@@ -37,10 +37,11 @@ class AsymmetricQA(RoundRobin):
         )
 
     def agreed(self, turns: Turns, newest: int) -> str | None:
+        # only a newly stated answer can complete an agreement, and most turns state none
+        if self.stated(turns[-1]) is None and (newest == 1 or not any(map(self.stated, turns[-newest:]))):
+            return None
         latest: dict[str, str] = {}  # newest statement first
-        for back, turn in enumerate(reversed(turns)):
-            if back == newest and not latest:  # only a newly stated answer can complete an agreement
-                return None
+        for turn in reversed(turns):
             if turn.agent not in latest and (answer := self.stated(turn)) is not None:
                 latest[turn.agent] = answer
                 if len(latest) == len(self.agents):

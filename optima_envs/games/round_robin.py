@@ -85,24 +85,21 @@ class RoundRobin:
         return next_speakers(self.agents, turns, self.order)
 
     def view(self, inst: Instance, turns: Turns, agent: str) -> View:
-        partners, role, instructions = self._fixed[agent]
+        partners, role, _ = self._fixed[agent]
+        setting, progress = self.setting(inst, agent), self.progress(turns)
         return View(
-            agent,
-            partners,
-            role,
-            self.family,
-            instructions,
-            inst.question,
-            inst.private.get(agent, ""),
-            said(turns),
-            *self.progress(turns),
-            self.answer_format,
+            agent, partners, role, self.family, *setting, said(turns), *progress, answer_format=self.answer_format
         )
+
+    def setting(self, inst: Instance, agent: str) -> tuple[str, str, str]:
+        """(instructions, question, private): what ``agent`` is shown all through a dialogue."""
+        return self._fixed[agent][2], inst.question, inst.private.get(agent, "")
 
     def progress(self, turns: Turns) -> tuple[int, int, int | None]:
         """(turn, turns_left, tokens_left) after ``turns``, the same for every agent."""
-        spoken, limit = len(turns), self.max_turns
-        return spoken, limit - spoken if spoken < limit else 0, tokens_left(turns, self.token_budget)
+        spoken, limit, budget = len(turns), self.max_turns, self.token_budget
+        left = None if budget is None else tokens_left(turns, budget)
+        return spoken, limit - spoken if spoken < limit else 0, left
 
     def outcome(self, inst: Instance, turns: Turns) -> Outcome | None:
         newest = len(self.agents) if self.order == "simultaneous" else 1

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from ..records import Instance, Outcome, Said, Turn, View
 
 Turns = tuple[Turn, ...]
+_new = tuple.__new__
 Order = Literal["alternating", "simultaneous"]
 
 
@@ -18,9 +19,10 @@ class Rules(Protocol):
     ``max_turns`` is a promise: the most messages of a dialogue, of all agents together. A round of several speakers
     that has begun may be finished; what goes on after that is stopped as a fault of the rules (see ``Scenario``).
 
-    Rules may also have ``token_budget`` (int or None), and ``steady_views = True``: then nothing in a view changes
-    while a dialogue goes on but what was said and ``progress(turns)``, its (turn, turns_left, tokens_left), which are
-    the same for every agent. An environment then asks for the rest once a dialogue.
+    Rules may also have ``token_budget`` (int or None), and ``steady_views = True``: then a view holds
+    ``setting(inst, agent)``, (instructions, question, private), the same all through a dialogue; all that was said; and
+    ``progress(turns)``, (turn, turns_left, tokens_left), the same for every agent. An environment asks for these then,
+    and not for a view at every turn.
     """
 
     @property
@@ -51,7 +53,8 @@ def next_speakers(agents: tuple[str, ...], turns: Turns, order: Order) -> tuple[
 
 def said(turns: Turns) -> tuple[Said, ...]:
     """Turns with all that is private to their speaker (ids, prompts) left out."""
-    return tuple([Said(turn.agent, turn.text) for turn in turns])
+    # what Said(...) does, without its detour: every turn of every dialogue comes through here
+    return tuple([_new(Said, (turn.agent, turn.text)) for turn in turns])
 
 
 def tokens_left(turns: Turns, budget: int | None) -> int | None:
