@@ -11,8 +11,10 @@ from ..records import Instance
 from ..scenario import Scenario, scenario
 from ..tasks.dataset import Dataset
 from ..tasks.loading import Data, DataError
+from ..text import printable
 
 SHOWN = 3
+NOTHING = "  nothing odd"
 _MOJIBAKE = re.compile("\u00c3[\u0080-\u00bf]|\u00e2\u20ac")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0b-\x1f]")
 _ENTITY = re.compile(r"&(?:amp|quot|lt|gt|#\d+);")
@@ -43,7 +45,8 @@ class Report:
         for what, ids in sorted(self.oddities.items(), key=lambda item: (-len(item[1]), item[0])):
             more = ", ..." if len(ids) > SHOWN else ""
             lines.append(f"  {len(ids)} x {what} ({', '.join(ids[:SHOWN])}{more})")
-        return "\n".join(lines if len(lines) > 1 else [*lines, "  nothing odd"])
+        # ids and reasons come from the file
+        return "\n".join(printable(line, lines=False) for line in (lines if len(lines) > 1 else [*lines, NOTHING]))
 
 
 def check(env: str, data: Data) -> Report:

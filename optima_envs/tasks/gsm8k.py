@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..records import Instance
 from ..scoring.numerals import read_number
 from ..spec import DEBATE, EnvSpec, Sheet
@@ -26,6 +28,9 @@ SPEC = EnvSpec(
     ),
 )
 MARK = "####"
+# a dash before a number, with or without a currency, that no number stands before
+_MINUS = re.compile(r"(?<![\d.])[\u2010-\u2015\u2212\ufe58\ufe63\uff0d](?=\s*[$€£]?\s*[\d.])")
+_GROUPED = re.compile(r"(?<![\w.])\d{1,3}(?:_\d{3})+(?![\d_])")
 
 
 class GSM8K(Dataset):
@@ -40,13 +45,15 @@ class GSM8K(Dataset):
 
     def build(self, row: Row, index: int) -> Instance:
         solution = need_text(row, "answer")
-        _, mark, gold = solution.rpartition(MARK)
+        _, mark, written = solution.rpartition(MARK)
         if not mark:
             raise RowError(f"the solution has no {MARK}")
-        if read_number(gold) is None:
-            raise RowError(f"the final answer {gold.strip()!r} is not a number")
-        return Instance(
-            id=f"gsm8k-{self.split}-{index}",
-            question=need_text(row, "question"),
-            answers=(gold.strip(),),
-        )
+        gold = plain_number(written.strip())
+        if "_" in gold or read_number(gold) is None:
+            raise RowError(f"the final answer {written.strip()[:80]!r} is not a number")
+        return Instance(id=f"gsm8k-{self.split}-{index}", question=need_text(row, "question"), answers=(gold,))
+
+
+def plain_number(text: str) -> str:
+    """``text`` with a dash that is a minus written as ``-``, and without the underscores of ``1_000``."""
+    return _GROUPED.sub(lambda match: match[0].replace("_", ""), _MINUS.sub("-", text))

@@ -30,6 +30,7 @@ SPEC = EnvSpec(
         ),
     ),
 )
+SIGNS = ("-", "\u2212", "\\pm", "\\mp")
 SUBJECTS = (
     "algebra",
     "counting_and_probability",
@@ -59,6 +60,8 @@ class HendrycksMath(Dataset):
         gold, notes = final_answer(solution)
         if "\\boxed" in problem:
             raise UnusableRowError("the problem uses \\boxed as a symbol, so its answer is not what the last box holds")
+        if solution[: solution.rfind("\\boxed")].rstrip().endswith(SIGNS):
+            notes.append("a sign stands before the last box, outside of it")
         if "[asy]" in problem:
             notes.append("refers to a figure given as [asy] code")
         level = str(row.get("level") or "")

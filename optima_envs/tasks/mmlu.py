@@ -45,9 +45,10 @@ class MMLU(Dataset):
         options = [option.strip() for option in need_texts(row, "choices")]
         check_options(options)
         answer = need(row, "answer", (int, str))
-        right = LETTERS.find(answer.strip().upper()) if isinstance(answer, str) and answer.strip() else answer
+        letter = answer.strip().upper() if isinstance(answer, str) else ""
+        right = LETTERS.find(letter) if len(letter) == 1 else answer  # "AB" names two options, not the first
         if not isinstance(right, int) or isinstance(right, bool) or not 0 <= right < len(options):
-            raise RowError(f"the answer {answer!r} names none of the {len(options)} options")
+            raise RowError(f"the answer {answer!r:.80} names none of the {len(options)} options")
         answers, notes = golds(options, right)
         subject = row.get("subject") or "auxiliary"
         return Instance(
