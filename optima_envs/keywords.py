@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 # ``name``: what it means, up to the end of the sentence
 _NAMED = re.compile(r"``(\w+)``: (.+?)(?:[.;](?= |$)|$)")
@@ -17,13 +17,14 @@ _NAMED = re.compile(r"``(\w+)``: (.+?)(?:[.;](?= |$)|$)")
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """One argument. ``hint`` is its type, Any where nothing is declared; ``default`` is ``inspect.Parameter.empty``
-    where there is none; ``meaning`` is what the factory's documentation says after its name."""
+    """One argument. ``hint`` is its type, Any where nothing is declared; ``default`` is ``Keyword.empty`` where there
+    is none; ``meaning`` is what the factory's documentation says after its name."""
 
     name: str
     hint: Any
     default: Any
     meaning: str
+    empty: ClassVar[Any] = inspect.Parameter.empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +123,4 @@ def _meanings(factory: Callable[..., Any]) -> Iterator[tuple[str, str]]:
     for item in documented:
         text = " ".join((item.__doc__ or "").split())
         for match in _NAMED.finditer(text):
-            yield match[1], match[2]
+            yield match[1], match[2].replace("``", "")

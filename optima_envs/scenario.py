@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from . import catalogue as _catalogue  # noqa: F401 - fills the register
 from .games.rules import Order, Rules, Turns
 from .keywords import Keyword, Keywords, check_types, refusal
-from .records import Instance, Outcome, Turn
+from .records import ENVIRONMENT, Instance, Outcome, Turn
 from .registry import load_attr
 from .rewards import finite
 from .scoring.metrics import METRICS, Metric
@@ -46,14 +46,17 @@ class Scenario:
     def outcome(self, inst: Instance, turns: Turns) -> Outcome | None:
         """How the dialogue ended by its rules, None while it goes on.
 
-        Raises RuntimeError when rules go on beyond the ``max_turns`` they promise and the round that may be finished.
+        Raises RuntimeError when rules go on beyond the ``max_turns`` they promise and the round that may be finished;
+        replies of the environment are no turns in this sense.
         """
         rules = self.rules
         outcome = rules.outcome(inst, turns)
-        if outcome is None and len(turns) > rules.max_turns and len(turns) >= rules.max_turns + len(rules.agents):
-            raise RuntimeError(
-                f"{self.id}: the rules promise max_turns={rules.max_turns} and have not ended after {len(turns)} turns"
-            )
+        if outcome is None and len(turns) > rules.max_turns:
+            spoken = sum(turn.agent != ENVIRONMENT for turn in turns)
+            if spoken >= rules.max_turns + len(rules.agents):
+                raise RuntimeError(
+                    f"{self.id}: not over after {spoken} turns, though the rules promise {rules.max_turns}"
+                )
         return outcome
 
     def judge(self, inst: Instance, turns: Sequence[Turn], outcome: Outcome) -> tuple[float, bool]:
@@ -142,20 +145,21 @@ def scenario(
 
 
 def settings(id: str) -> tuple[Keyword, ...]:  # noqa: A002
-    """The settings an environment takes (by ``scenario`` and ``make``), with their defaults and what they mean. Raises
-    UnknownName."""
+    """The settings an environment takes (by ``scenario`` and ``make``), with their defaults and what they mean.
+
+    The default of ``split`` is the one the environment is usually evaluated on. Raises UnknownName.
+    """
     env = spec(id)
-    parts = (Keywords.of(_task_factory(env)), Keywords.of(_factory(env.rules)), Keywords.of(scenario))
-    known = [item for part in parts for item in part.items if item.name not in ("id", "task_kwargs")]
-    own = {"metric": env.metric, **env.defaults}
+    make_task, make_rules = _task_factory(env), _factory(env.rules)
+    usual = getattr(make_task, "usual", None)  # a dataset decides by the file it is given
+    own = {**({} if usual is None else {"split": usual}), "metric": env.metric, **env.defaults}
+    taken = [*Keywords.of(make_task).items, *Keywords.of(make_rules).items]
+    shared = {item.name: item for item in Keywords.of(scenario).items}
     found: dict[str, Keyword] = {}
-    for item in known:
-        taken = item.name in parts[0] or item.name in parts[1] or item.name == "metric"
-        before = found.get(item.name)
-        if before is None and taken:
-            found[item.name] = replace(item, default=own.get(item.name, item.default))
-        elif before is not None and not before.meaning:
-            found[item.name] = replace(before, meaning=item.meaning)
+    for item in (*taken, shared["metric"]):
+        before = found.get(item.name, item)
+        meaning = before.meaning or item.meaning or shared.get(item.name, item).meaning
+        found[item.name] = replace(before, default=own.get(item.name, before.default), meaning=meaning)
     return tuple(found.values())
 
 

@@ -48,28 +48,50 @@ def list_all() -> int:
 
 
 def show(env: str, given: dict[str, Any]) -> int:
-    """The data sheet, then one instance as each agent sees it."""
+    """The data sheet and the settings, then one instance as each agent sees it."""
     import optima_envs
-    from optima_envs.adapters.render import printable
+    from optima_envs import printable
 
     row = optima_envs.spec(env)
-    print(f"{row.id}\n  {row.sheet.summary}\n  source   {row.sheet.source}\n  licence  {row.sheet.licence}")
-    for name, fact in (("paper", row.sheet.paper), ("evaluate", row.sheet.evaluation)):
+    sheet = row.sheet
+    print(f"{row.id}\n  {sheet.summary}\n  source   {sheet.source}\n  licence  {sheet.licence}")
+    for name, fact in (("paper", sheet.paper), ("evaluate", sheet.evaluation)):
         if fact:
             print(f"  {name:<8} {fact}")
-    if row.sheet.splits:
-        print("  splits   " + ", ".join(f"{name} {size:,}" for name, size in row.sheet.splits.items()))
-    print(f"  metric   {row.metric}\n  defaults {dict(row.defaults) or 'none'}")
-    print("\n".join(f"  version  {line}" for line in row.sheet.history))
+    if sheet.splits:
+        print("  splits   " + ", ".join(f"{name} {size:,}" for name, size in sheet.splits.items()))
+    print(f"  metric   {row.metric}{f': {sheet.metric}' if sheet.metric else ''}")
+    for name, facts in (("note", sheet.notes), ("version", sheet.history)):
+        print("".join(f"  {name:<8} {fact}\n" for fact in facts), end="")
+    print("  settings (key=value; --data FILE)\n" + settings(env))
     scene = open_scenario(env, given)
     print(f"  agents   {', '.join(scene.rules.agents)}\n  turns    at most {scene.rules.max_turns}")
     print(f"  split    {scene.task.split}, {len(scene.task)} instances")
     inst = scene.task[0]
-    print(f"\ninstance {inst.id}\n  question {printable(inst.question)}")
-    print(f"  accepted {' | '.join(map(printable, inst.answers))}")
+    print(f"\ninstance {printable(inst.id, lines=False)}\n  question {indented(inst.question)}")
+    print(f"  accepted {' | '.join(printable(answer, lines=False) for answer in inst.answers)}")
     for agent, text in inst.private.items():
-        print(f"\n  only {agent} sees:\n    " + printable(text).replace("\n", "\n    "))
+        print(f"\n  only {printable(agent, lines=False)} sees:\n    {indented(text)}")
     return 0
+
+
+def settings(env: str) -> str:
+    """The settings an environment takes, a line each: name, default, meaning."""
+    import optima_envs
+
+    rows = [
+        (item.name, "must be given" if item.default is item.empty else f"{item.default!r}", item.meaning)
+        for item in optima_envs.settings(env)
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    return "\n".join(f"    {name:<{widths[0]}}  {default:<{widths[1]}}  {why}".rstrip() for name, default, why in rows)
+
+
+def indented(text: str) -> str:
+    """``text`` for a terminal, its later lines under its first."""
+    from optima_envs import printable
+
+    return printable(text).replace("\n", "\n    ")
 
 
 def check(env: str, given: dict[str, Any]) -> int:

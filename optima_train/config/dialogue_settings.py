@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -54,12 +53,9 @@ class EnvConfig(Settings):
         Raises UnknownName for an environment that is not known.
         """
         import optima_envs
-        from optima_envs.registry import load_attr
 
-        env = optima_envs.spec(self.id)
-        task = load_attr(env.task) if isinstance(env.task, str) else env.task
-        parameter = inspect.signature(task).parameters.get("split")
-        split = self.test.split or env.defaults.get("split") or (parameter and parameter.default)
+        usual = next((item.default for item in optima_envs.settings(self.id) if item.name == "split"), None)
+        split = self.test.split or usual
         return split if isinstance(split, str) else None
 
 
