@@ -85,9 +85,13 @@ async def play(
     keep_ids: bool = True,
     sampling: Sampling | None = None,
     progress: Callable[[Episode], None] | None = None,
+    keep: int | None = None,
     **scenario_kwargs: Any,
 ) -> tuple[Episodes, str]:
-    """What ``arollout`` gives, and which failed: ``2 of 10 failed: the first one's reason``, empty for none."""
+    """What ``arollout`` gives, and which failed: ``2 of 10 failed: the first one's reason``, empty for none.
+
+    ``keep``: without a log, give back so many of the first ones only, so that memory does not grow with all of them.
+    """
     runner = Rollouts(
         as_scenario(env, scenario_kwargs),
         policies,
@@ -114,7 +118,7 @@ async def play(
     try:
         async with aclosing(runner.stream(jobs())) as stream:  # type: ignore[type-var]
             async for episode in stream:
-                if log is None:
+                if log is None and (keep is None or episode.key in order[:keep]):
                     done[episode.key] = episode
                 if episode.error is not None and not first:
                     first = f"{episode.error.kind}: {episode.error.message}"
@@ -125,7 +129,7 @@ async def play(
             await close_team(runner.seating.opened.values())
     failed = f"{runner.meter.failed} of {runner.meter.episodes} failed: {first}" if first else ""
     if log is None:
-        return Episodes(done[key] for key in order), failed
+        return Episodes(done[key] for key in order[:keep]), failed
     return Episodes((runner.places[key] for key in order), log.path), failed
 
 

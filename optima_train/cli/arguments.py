@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optima_agents import Policy
     from optima_envs import Scenario
 
+DEFAULT_POLICY = "hf:tiny"
 POLICY_HELP = "hf:tiny, hf:FOLDER, vllm:MODEL, openai:URL#MODEL, random, scripted:TEXT, ... (default hf:tiny)"
 
 
@@ -32,7 +33,7 @@ def env_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def policy_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--policy", default="hf:tiny", help=POLICY_HELP)
+    parser.add_argument("--policy", help=POLICY_HELP)
     parser.add_argument("--team", type=Path, help="YAML file with a policy per agent (optima_agents.team)")
     parser.add_argument(
         "--option",
@@ -78,21 +79,32 @@ def pairs(settings: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def open_team(args: argparse.Namespace, temperature: float, agents: Sequence[str]) -> dict[str, Policy]:
-    """The policies in the seats; what the ``--team`` file does not say comes from the other arguments.
+def team_settings(args: argparse.Namespace, temperature: float) -> dict[str, Any]:
+    """The team as ``make_team`` takes it; what the ``--team`` file does not say comes from the other arguments.
 
-    Raises UserError for a file that is no team, UnknownName for a policy that is not known.
+    Raises UserError for a file that is no team, and for a policy that both name.
     """
     from optima_agents.making import BACKENDS
-    from optima_agents.team import make_team
 
+    given = args.policy
+    args.policy = given or DEFAULT_POLICY
     spec = {"policy": args.policy, "options": pairs(args.option), "cache": args.cache}
     spec |= {"temperature": temperature, "max_tokens": args.max_tokens, "hint": hint_text(args.hint)}
     if args.team:
-        spec |= read_team(args.team)
+        team = read_team(args.team)
+        if given and "policy" in team:
+            raise UserError(f"--policy {given} and the policy {team['policy']} in {args.team}: leave one of them out")
+        spec |= team
     elif args.hint and args.policy.partition(":")[0] not in BACKENDS:
         raise UserError(f"--hint speaks to a language model; {args.policy} is none")
-    return make_team(spec, agents)
+    return spec
+
+
+def open_team(settings: Mapping[str, Any], agents: Sequence[str]) -> dict[str, Policy]:
+    """The policies in the seats. Raises ValueError for settings of no team, UnknownName for an unknown policy."""
+    from optima_agents.team import make_team
+
+    return make_team(settings, agents)
 
 
 def read_team(path: Path) -> dict[str, Any]:

@@ -56,15 +56,18 @@ def find(path: Path) -> Path:
 def show(result: Comparison, a: Path, b: Path) -> None:
     """Print the table."""
     from rich.console import Console
-    from rich.table import Table
+
+    from ..report.tables import Table, say
 
     console = Console()
-    table = Table("", "A", "B", "B - A [95% interval]", "p", title=f"{result.n} instances", title_justify="left")
-    for item in result.differences:
-        low, high = item.interval
-        gap = f"{item.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-        table.add_row(item.measure, f"{item.a:.3f}", f"{item.b:.3f}", gap, f"{item.p:.4f}")
-    console.print(table)
+    rows = [
+        {"measure": item.measure, "A": f"{item.a:.3f}", "B": f"{item.b:.3f}", "p": item.p,
+         "gap": f"{item.difference:+.3f} [{item.interval[0]:+.3f}, {item.interval[1]:+.3f}]"}
+        for item in result.differences
+    ]  # fmt: skip
+    columns, texts = ("measure", "A", "B", "gap", "p"), ("A", "B", "gap")
+    titles = {"measure": "", "gap": "B - A [95% interval]"}
+    Table(columns, rows, f"{result.n} instances", titles, texts).print(console)
     for name, path, alone in (("A", a, result.only_a), ("B", b, result.only_b)):
         left = f" ({alone} instances are not in the other one)" if alone else ""
-        console.print(f"{name}: {path}{left}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"{name}: {path}{left}")

@@ -23,4 +23,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     scenario = asked_scenario(args)
-    return rollout.conclude(args, scenario, *rollout.play(args, scenario, temperature=0.0, samples=1))
+    return rollout.conclude(args, scenario, rollout.play(args, scenario, temperature=0.0, samples=1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from . import UserError
-from .arguments import asked_scenario, env_arguments, open_team, policy_arguments
+from .arguments import asked_scenario, env_arguments, open_team, policy_arguments, team_settings
 
 EXAMPLE = "optima play twohop-asym"
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     index = args.seed % len(scenario.task) if args.index is None else args.index
     if not 0 <= index < len(scenario.task):
         raise UserError(f"no instance {index} in {scenario.id}; it has {len(scenario.task)}")
-    team = {**open_team(args, 0.0, agents), seat: HumanPolicy()}
+    team = {**open_team(team_settings(args, 0.0), agents), seat: HumanPolicy()}
     (episode,) = rollout(scenario, team, episodes=1, start=index, seed=args.seed, episode_timeout=24 * 3600.0)
     show_dialogues(Console(), "the whole dialogue", [episode])
     return 1 if episode.error else 0

@@ -11,16 +11,27 @@ import asyncio
 import json
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import UserError
-from .arguments import asked_scenario, env_arguments, open_team, policy_arguments
+from .arguments import asked_scenario, env_arguments, open_team, policy_arguments, team_settings
 
 if TYPE_CHECKING:
+    from optima_agents import Summary
     from optima_envs import Episode, Scenario
 
 EXAMPLE = "optima rollout twohop-asym --policy hf:tiny --episodes 5 --show 2"
+
+
+@dataclass(frozen=True)
+class Played:
+    """The dialogues that were asked for, summed up: memory does not grow with them. ``first`` are those to show."""
+
+    summary: Summary
+    first: list[Episode]
+    seconds: float
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,102 +45,134 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="episode log to write (jsonl)")
-    parser.add_argument("--resume", action="store_true", help="go on with the log of an interrupted, equal command")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the log of an interrupted, equal command; what its backend failed in is asked again",
+    )
+    parser.add_argument("--retry-failed", action="store_true", help="with --resume: play all again that failed")
+    parser.add_argument(
+        "--episode-timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="give a dialogue up after so long without progress (default 600)",
+    )
     parser.add_argument("--show", type=int, default=0, metavar="K", help="print the first K dialogues")
 
 
 def run(args: argparse.Namespace) -> int:
     scenario = asked_scenario(args)
-    played = play(args, scenario, temperature=args.temperature, samples=args.samples)
-    return conclude(args, scenario, *played)
+    return conclude(args, scenario, play(args, scenario, temperature=args.temperature, samples=args.samples))
 
 
-def play(
-    args: argparse.Namespace, scenario: Scenario, *, temperature: float, samples: int
-) -> tuple[list[Episode], float]:
-    """The dialogues the arguments ask for, with progress on stderr, and the seconds they took."""
+def play(args: argparse.Namespace, scenario: Scenario, *, temperature: float, samples: int) -> Played:
+    """Play what the arguments ask for, with progress on stderr."""
     from rich.console import Console
 
-    from optima_agents import EpisodeLog, rollout
+    from optima_agents import EpisodeLog
+    from optima_agents.results.one_call import play as play_all
+    from optima_agents.results.summary import Measured, measure, sum_up, summarise
     from optima_agents.team import close_team
 
     from ..run.progress import ProgressReporter
+    from .holds import holds
     from .watch import Watch
 
+    refuse(args)
     if args.out and not args.resume and args.out.exists():
         raise UserError(f"{args.out} exists; name another file, or go on with it by --resume")
-    team = open_team(args, temperature, scenario.rules.agents)
+    settings = team_settings(args, temperature)
+    team = open_team(settings, scenario.rules.agents)
     total = min(args.episodes, len(scenario.task)) * samples
+    rows: list[Measured] = []
     started = time.monotonic()
     try:
-        with Watch(Console(stderr=True)) as watch, EpisodeLog(args.out) if args.out else nullcontext() as log:
+        with (
+            Watch(Console(stderr=True)) as watch,
+            EpisodeLog(args.out, holds=holds(args, scenario, settings)) if args.out else nullcontext() as log,
+        ):
             progress = ProgressReporter(watch, scenario.id, total, "dialogues")
-            episodes = rollout(
-                scenario,
-                team,
-                episodes=args.episodes,
-                samples=samples,
-                seed=args.seed,
-                concurrency=args.concurrency,
-                log=log,
-                progress=lambda episode: progress.count(episode.tokens),
+
+            def count(episode: Episode) -> None:
+                progress.count(episode.tokens)
+                if not args.out:
+                    rows.append(measure(episode))
+
+            found, _ = asyncio.run(
+                play_all(
+                    scenario,
+                    team,
+                    episodes=args.episodes,
+                    samples=samples,
+                    seed=args.seed,
+                    concurrency=args.concurrency,
+                    episode_timeout=args.episode_timeout,
+                    log=log,
+                    retry_failed=args.retry_failed,
+                    progress=count,
+                    keep=args.show,
+                )
             )
-        return episodes, time.monotonic() - started
+        summary = sum_up(rows, seed=args.seed) if log is None else summarise(found, seed=args.seed)
+        return Played(summary, list(found[: args.show]), time.monotonic() - started)
     finally:
         asyncio.run(close_team(team.values()))
 
 
-def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int) -> dict[str, Any]:
-    """One results row; a failed dialogue scores 0. The interval is over instances, whose samples are averaged first.
-
-    ``cached`` is the share of prompt tokens that an engine's prefix cache already held; ``causes`` counts failures.
-    """
-    from collections import Counter
-    from statistics import fmean
-
-    from optima_agents.results.intervals import bootstrap
-
-    if not episodes:
+def refuse(args: argparse.Namespace) -> None:
+    """Raises UserError for arguments that cannot be meant."""
+    if args.episodes < 1 or getattr(args, "samples", 1) < 1:
         raise UserError("no dialogues: ask for at least one with --episodes")
-    by_instance: dict[str, list[float]] = {}
-    for episode in episodes:
-        by_instance.setdefault(episode.key.instance, []).append(0.0 if episode.error else episode.score)
-    scores = [fmean(values) for values in by_instance.values()]
-    usages = [turn.usage for episode in episodes for turn in episode.turns if turn.usage is not None]
-    prompts = sum(usage.prompt_tokens for usage in usages)
+    if args.retry_failed and not args.resume:
+        raise UserError("--retry-failed is about dialogues in a log; give --out and --resume too")
+    if args.resume and not args.out:
+        raise UserError("--resume goes on with a log; name it by --out")
+
+
+def as_row(label: str, scenario: Scenario, summary: Summary, seed: int) -> dict[str, Any]:
+    """One results row; ``n`` counts dialogues, ``cached`` is the share of prompt tokens that an engine's prefix cache
+    already held, ``reasons`` hold the first message of every cause of failure."""
     return {
         "label": label,
         "env": scenario.id,
-        "n": len(episodes),
-        "score": fmean(scores),
-        "score_ci": bootstrap(scores, seed=seed),
-        "correct": fmean(episode.correct for episode in episodes),
-        "tokens": fmean(episode.tokens for episode in episodes),
-        "turns": fmean(len(episode.turns) for episode in episodes),
-        "failures": sum(episode.error is not None for episode in episodes),
-        "causes": dict(sorted(Counter(episode.error.kind for episode in episodes if episode.error).items())),
-        "cached": sum(usage.cached_tokens for usage in usages) / prompts if prompts else None,
+        "n": summary.episodes,
+        "instances": summary.n,
+        "score": summary.score,
+        "score_ci": list(summary.score_ci),
+        "correct": summary.correct,
+        "tokens": summary.tokens,
+        "tokens_ci": list(summary.tokens_ci),
+        "turns": summary.turns,
+        "failures": summary.failures,
+        "causes": dict(summary.causes),
+        "reasons": dict(summary.reasons),
+        "cached": summary.cached_share,
         "seed": seed,
     }
 
 
-def conclude(args: argparse.Namespace, scenario: Scenario, episodes: list[Episode], seconds: float) -> int:
-    """Print the dialogues asked for and the summary."""
+def conclude(args: argparse.Namespace, scenario: Scenario, played: Played) -> int:
+    """Print the dialogues asked for and the summary. 1 when every dialogue failed."""
     label = args.team.stem if args.team else args.policy
-    row = {**summarise(label, scenario, episodes, args.seed), "seconds": round(seconds, 3)}
+    row = {**as_row(label, scenario, played.summary, args.seed), "seconds": round(played.seconds, 3)}
+    code = int(played.summary.failures == played.summary.episodes)
     if args.json:
         print(json.dumps(row))
-        return 0
+        return code
     from rich.console import Console
 
+    from ..report.tables import say
     from .tables import results_table, show_dialogues
 
     console = Console()
-    if args.show:
-        show_dialogues(console, str(row["env"]), episodes[: args.show])
-    results_table(console, [row], str(row["env"]))
-    if row["causes"]:
-        console.print("failed: " + ", ".join(f"{count} {kind}" for kind, count in row["causes"].items()))
+    if played.first:
+        show_dialogues(console, scenario.id, played.first)
+    results_table(console, [row], scenario.id)
+    if played.summary.failures:
+        say(console, played.summary.failed())
+        again = "--resume --retry-failed plays them again" if args.out else "--show 1 shows one"
+        say(console, f"all of them failed; {again}" if code else again)
     if args.out:
-        console.print(f"dialogues in {args.out}", markup=False, highlight=False)
-    return 0
+        say(console, f"dialogues in {args.out}")
+    return code

@@ -1,0 +1,90 @@
+"""What a log of dialogues is of: environment, team, data and model weights, so that no other ones are mixed into it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optima_envs import Scenario
+
+STEP = 1 << 20
+WHOLE = 256 << 20  # bytes of a file that are all read; of a larger one, parts spread over it
+PARTS = 64
+SECRET = re.compile(r"(^|[_-])(api_?key|token|secret|password|auth\w*|credentials?)$", re.IGNORECASE)
+FREE = ("cache",)  # where completions are kept changes none of them
+
+
+def holds(args: argparse.Namespace, scenario: Scenario, team: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain JSON for ``EpisodeLog``: the full id and arguments of the environment, digests of a local data file or
+    folder, the team's settings without secrets, and digests of its local models and adapters."""
+    given = {"split": scenario.task.split, "max_turns": args.max_turns, "token_budget": args.token_budget}
+    named = {key: value for key, value in given.items() if value is not None}
+    settings = {key: plain(value) for key, value in sorted({**named, **pairs_of(args)}.items())}
+    local = sorted({text for text in texts(team) if (path := model_path(text)) is not None and path.exists()})
+    return {
+        "env": scenario.id,
+        "settings": settings,
+        "data": None if args.data is None else digest(Path(args.data)) if Path(args.data).exists() else args.data,
+        "team": plain({key: value for key, value in team.items() if key not in FREE}),
+        "models": {text: digest(path) for text in local if (path := model_path(text)) is not None},
+    }
+
+
+def pairs_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The environment's ``key=value`` settings."""
+    from .arguments import pairs
+
+    return pairs(args.settings)
+
+
+def plain(value: Any, name: str = "") -> Any:
+    """A setting as JSON; a secret is hidden."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, str(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if SECRET.search(name) and value is not None:
+        return "[hidden]"
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts in a team's settings."""
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ():
+        yield from texts(item)
+
+
+def model_path(text: str) -> Path | None:
+    """The folder a policy's name or an adapter means, there or not; None for what is no path."""
+    from optima_agents.backends.chat.model_files import resolve
+
+    kind, colon, model = text.partition(":")
+    if not text or len(text) > 4096 or "\0" in text or "\n" in text:
+        return None
+    return Path(resolve(model)) if colon and kind in ("hf", "vllm") and model else Path(text)
+
+
+def digest(path: Path) -> str:
+    """Of a file's content, or of the names and contents of all files of a folder. Of a file above 256 MiB its size
+    and 64 parts spread over it are read."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    found = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        found.update(f"{'' if file == path else file.relative_to(path).as_posix()}\0{size}\0".encode())
+        with file.open("rb") as handle:
+            if size <= WHOLE:
+                while part := handle.read(STEP):
+                    found.update(part)
+                continue
+            for number in range(PARTS):
+                handle.seek((size - STEP) * number // (PARTS - 1))
+                found.update(handle.read(STEP))
+    return f"sha256:{found.hexdigest()[:32]}"
