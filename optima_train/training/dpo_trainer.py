@@ -61,7 +61,7 @@ def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Seq
     class Trainer(DPOTrainer):
         before: Any
 
-        def _prepare_dataset(self, dataset: Any, *others: Any) -> Any:
+        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
             return dataset  # TRL would tokenise texts again; these are the ids that were sampled
 
         def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
