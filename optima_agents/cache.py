@@ -14,7 +14,7 @@ from typing import Any
 
 from optima_envs.records import Usage
 
-from .backends.base import Backend, Completion, Request
+from .backends.base import Backend, Completion, Progress, Request
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,10 @@ class CachedBackend:
         value = json.dumps(asdict(made), allow_nan=False)
         self._db.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", (key, value))
         return made
+
+    def progress(self) -> int:
+        """Answers given from here, and what the backend tells."""
+        return self.hits + (self.backend.progress() if isinstance(self.backend, Progress) else 0)
 
     async def aclose(self) -> None:
         self._db.close()

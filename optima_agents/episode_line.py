@@ -24,7 +24,8 @@ def episode_line(episode: Episode) -> bytes:
     an outside task, policy or caller.
     """
     try:
-        line = serialiser().dump_json((episode,), warnings="error")[1:-1]
+        silent = {at: {"thinking"} for at, turn in enumerate(episode.turns) if not turn.thinking}
+        line = serialiser().dump_json((episode,), warnings="error", exclude={0: {"turns": silent}})[1:-1]
     except ValueError:  # pydantic's own is one: another type than declared or known, a lone surrogate, a circle
         line = None
     if line is None or any(mark in line for mark in ODD):  # or a text that names them

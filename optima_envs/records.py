@@ -46,7 +46,11 @@ class Usage:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One utterance. ``ids`` are the sampled token ids (end-of-turn included) and ``logprobs`` theirs (nats)."""
+    """One utterance. ``ids`` are the sampled token ids (end-of-turn included) and ``logprobs`` theirs (nats).
+
+    ``thinking`` is what the speaker wrote before it spoke: in the record alone (left out there when empty), in nobody's
+    view; its tokens count.
+    """
 
     agent: str
     text: str
@@ -56,6 +60,7 @@ class Turn:
     logprobs: tuple[float, ...] | None = None
     finish: Finish = "stop"
     usage: Usage | None = None
+    thinking: str = ""
 
 
 class Said(NamedTuple):
@@ -188,7 +193,10 @@ def _finite(value: Any, name: str) -> float:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        row = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        if isinstance(value, Turn) and not value.thinking:
+            del row["thinking"]
+        return row
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

@@ -142,7 +142,7 @@ class Session:
         seed = turn_seed(self.key, number, agent) if seed is None else seed
         done = await self.backend.complete(Request(tuple(prompt), sampling=wanted, seed=seed))
         finish = done.finish if len(done.text) <= MAX_CHARS else "length"
-        turn = Turn(agent, done.text[:MAX_CHARS], done.tokens, finish=finish, usage=done.usage)
+        turn = Turn(agent, done.text[:MAX_CHARS], done.tokens, finish=finish, usage=done.usage, thinking=done.thinking)
         self._calls[number] = turn
         return turn
 

@@ -78,6 +78,7 @@ class Decoder:
         self.active: list[Row] = []
         self.waiting: list[Row] = []
         self.dead: str | None = None
+        self.passes = 0
         self._inbox: queue.SimpleQueue[Row | Callable[[], None] | None] = queue.SimpleQueue()
         self._closed = False
         self._guard = threading.Lock()
@@ -222,6 +223,7 @@ class Decoder:
                 logits_to_keep=1,
                 **extra,
             ).logits[:, -1]
+        self.passes += 1
         options = torch.tensor(
             [(r.sampling.temperature, r.sampling.top_p, r.uniform[len(r.logprobs)]) for r in rows],
             dtype=torch.float64,
