@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..base import BackendError, Completion, Request, check_sampling
 from ..chat.local_tokens import LocalTokens, check_room
-from ..chat.model_files import load_tokenizer, resolve, window
+from ..chat.model_files import check_tokens, load_tokenizer, resolve, window
 from .batching import Batcher
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class TransformersBackend(LocalTokens):
         self.model = load_model(source, device, dtype, adapter, adapters)
         self.adapters = frozenset(adapters or ())
         self.window = window(self.model.config) or UNLIMITED
-        self._vocabulary: int = self.model.config.get_text_config().vocab_size
+        self._vocabulary: int = self.model.get_input_embeddings().weight.shape[0]
+        check_tokens(tokenizer, self._vocabulary, source)
         prefill = 1024 if device == "cpu" else 16_384
         lock = threading.Lock()
         self._decoder = Decoder(

@@ -74,7 +74,7 @@ class Decoder:
         self.lock = lock
         self.by_name = by_name
         self.pool = PrefixPool(prefix_bytes)
-        self.cache = SlotCache(model.config.get_text_config().num_hidden_layers, max_batch, FIRST_COLUMNS)
+        self.cache = SlotCache.of(model, slots=max_batch, columns=FIRST_COLUMNS)
         self.active: list[Row] = []
         self.waiting: list[Row] = []
         self.dead: str | None = None
