@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .backends.base import Backend, Completion, EngineDead, Request
+from .backends.base import Backend, Completion, EngineDead, Progress, Request
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,10 @@ class CachedBackend:
             return self._db.execute(statement, values).fetchone()
         except sqlite3.Error as err:
             raise EngineDead(f"the cache {self.path}: {err}; is its disk full, or another program writing it?") from err
+
+    def progress(self) -> int:
+        """Answers given from here, and what the backend tells."""
+        return self.hits + (self.backend.progress() if isinstance(self.backend, Progress) else 0)
 
     async def aclose(self) -> None:
         self._db.close()

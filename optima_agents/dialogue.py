@@ -205,15 +205,19 @@ def checked(act: Act | str, *, keep_ids: bool) -> Act:
         raise TypeError(f"a policy must count tokens as an int from 0 up, not as {type(act.tokens).__name__}")
     if act.usage is not None and not isinstance(act.usage, Usage):
         raise TypeError(f"a policy must tell its usage as a Usage, not as {type(act.usage).__name__}")
+    if not isinstance(act.thinking, str):
+        raise TypeError(f"a policy must give its thinking as text, not as {type(act.thinking).__name__}")
     if act.logprobs is not None and not all(map(math.isfinite, act.logprobs)):
         raise ValueError("a policy returned logprobs that are not finite")
     if act.finish not in FINISHES:
         raise ValueError(f"a policy must finish with one of {', '.join(FINISHES)}, not with {str(act.finish)[:80]!r}")
     if (text := utf8(act.text)) != act.text:
         act = replace(act, text=text)  # else the partner, whose tokenizer takes no lone surrogate, would fail
+    if act.thinking and (thinking := utf8(act.thinking)[:MAX_UTTERANCE]) != act.thinking:
+        act = replace(act, thinking=thinking)
     if len(act.text) > MAX_UTTERANCE:
         tokens = len(act.text.split()) if act.tokens is None else act.tokens
-        return Act(act.text[:MAX_UTTERANCE], tokens, finish="length", usage=act.usage)
+        return Act(act.text[:MAX_UTTERANCE], tokens, finish="length", usage=act.usage, thinking=act.thinking)
     if not keep_ids:
         return replace(act, prompt_ids=None, ids=None, logprobs=None)
     ids = act.prompt_ids, act.ids

@@ -17,7 +17,7 @@ POLICIES: Registry[Callable[..., Policy]] = Registry("policy", "optima.policies"
 
 BACKENDS.register("hf", "optima_agents.backends.hf.backend:TransformersBackend")
 BACKENDS.register("vllm", "optima_agents.backends.vllm_engine.backend:VLLMBackend")
-BACKENDS.register("openai", "optima_agents.backends.openai_api.backend:open_server")
+BACKENDS.register("openai", "optima_agents.backends.openai_api.token_server:open_server")
 BACKENDS.register("fake", "optima_agents.making:fake_backend")
 POLICIES.register("scripted", "optima_agents.making:scripted_policy")
 POLICIES.register("random", "optima_agents.making:random_policy")
@@ -46,8 +46,8 @@ def open_backend(kind: str, model: str, *, cache: str | os.PathLike[str] | None 
 
 def make_policy(name: str, **kwargs: Any) -> Policy:
     """A policy by name. A backend's name gives an LLMPolicy over it; its keywords are LLMPolicy's ``sampling``,
-    ``hint`` and ``prompt``, the rest goes to ``make_backend``. Raises UnknownName with close matches among policies
-    and backends, TypeError for a keyword nobody takes.
+    ``hint``, ``prompt`` and ``thinking``, the rest goes to ``make_backend``. Raises UnknownName with close matches
+    among policies and backends, TypeError for a keyword nobody takes.
     """
     kind, _, rest = name.partition(":")
     if kind not in BACKENDS:
@@ -56,7 +56,7 @@ def make_policy(name: str, **kwargs: Any) -> Policy:
         return _built("policy", kind, POLICIES[kind], rest, kwargs)
     from .llm import LLMPolicy
 
-    own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt") if key in kwargs}
+    own = {key: kwargs.pop(key) for key in ("sampling", "hint", "prompt", "thinking") if key in kwargs}
     return LLMPolicy(open_backend(kind, rest, **kwargs), **own)
 
 

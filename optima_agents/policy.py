@@ -11,7 +11,10 @@ from optima_envs.records import Finish, Turn, Usage, View
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a policy says. ``ids`` and ``logprobs`` belong to the sampled tokens, end-of-turn token included."""
+    """What a policy says. ``ids`` and ``logprobs`` belong to the sampled tokens, end-of-turn token included.
+
+    ``thinking`` is what it wrote before it spoke: kept in the record, shown to nobody, its tokens counted too.
+    """
 
     text: str
     tokens: int | None = None
@@ -20,11 +23,14 @@ class Act:
     logprobs: tuple[float, ...] | None = None
     finish: Finish = "stop"
     usage: Usage | None = None
+    thinking: str = ""
 
     def turn(self, agent: str) -> Turn:
         """The act as ``agent``'s turn; without a token count, white-space words are counted."""
         tokens = len(self.text.split()) if self.tokens is None else self.tokens
-        return Turn(agent, self.text, tokens, self.prompt_ids, self.ids, self.logprobs, self.finish, self.usage)
+        return Turn(
+            agent, self.text, tokens, self.prompt_ids, self.ids, self.logprobs, self.finish, self.usage, self.thinking
+        )
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .backends.base import Backend, Sampling
 from .formats import FORMATS
-from .llm import LLMPolicy
+from .llm import LLMPolicy, Thinking
 from .making import BACKENDS, make_policy, open_backend
 from .policy import Policy
 
@@ -37,6 +37,8 @@ class Seat(BaseModel):
     stop: tuple[str, ...] = ()
     logprobs: bool = True
     """Keep the sampled tokens' log-probabilities; an engine and a server are quicker without."""
+    thinking: Thinking = "off"
+    """``keep``: a model that can think before it speaks may; its partners never see it."""
 
 
 class TeamSpec(Seat):
@@ -124,4 +126,5 @@ def _policy(team: TeamSpec, seats: Mapping[str, Seat], agent: str, engines: dict
         except TypeError as err:  # how a backend refuses an option it does not know
             raise ValueError(f"team: {agent}: {seat.policy}: {err}") from None
     sampling = Sampling(**{name: getattr(seat, name) for name in SAMPLING})
-    return LLMPolicy(engines[key], sampling, hint=FORMATS.get(seat.hint or "", seat.hint), adapter=adapter)
+    hint = FORMATS.get(seat.hint or "", seat.hint)
+    return LLMPolicy(engines[key], sampling, hint=hint, adapter=adapter, thinking=seat.thinking)

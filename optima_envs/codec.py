@@ -30,14 +30,17 @@ def adapter(kind: type[T]) -> TypeAdapter[tuple[T]]:
     return TypeAdapter(tuple[kind], config=config)
 
 
-def write(record: object) -> bytes:
-    """A record (a dataclass) as one line of JSON in UTF-8, without a newline.
+def write(record: object, left_out: Mapping[str, Any] | None = None) -> bytes:
+    """A record (a dataclass) as one line of JSON in UTF-8, without a newline; ``left_out``: parts of it, as pydantic's
+    ``exclude`` names them.
 
     Raises ValueError, TypeError or RecursionError for what JSON cannot hold: numbers that are not finite, or objects of
     an outside task, policy or caller.
     """
     try:
-        line = adapter(type(record)).dump_json((record,), warnings="error")[1:-1]
+        line = adapter(type(record)).dump_json(
+            (record,), warnings="error", exclude={0: left_out} if left_out else None
+        )[1:-1]
     except ValueError:  # pydantic's own is one: another type than declared or known, a lone surrogate, a circle
         line = None
     if line is None or any(mark in line for mark in ODD):  # or a text that names them
@@ -67,7 +70,8 @@ def strict_json(value: object) -> bytes:
 
 def _plain(value: object) -> dict[str, Any]:
     if is_dataclass(value):
-        return {item.name: getattr(value, item.name) for item in fields(value)}
+        found = ((item, getattr(value, item.name)) for item in fields(value))
+        return {item.name: part for item, part in found if part or not item.metadata.get("left_out_when_empty")}
     if isinstance(value, Mapping):
         return {str(key): item for key, item in cast("Mapping[object, Any]", value).items()}
     raise TypeError(f"{type(value).__name__} is not plain JSON")

@@ -63,7 +63,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One utterance. ``ids`` are the sampled token ids (end-of-turn included) and ``logprobs`` theirs (nats)."""
+    """One utterance. ``ids`` are the sampled token ids (end-of-turn included) and ``logprobs`` theirs (nats).
+
+    ``thinking`` is what the speaker wrote before it spoke: in the record alone (left out there when empty), in nobody's
+    view; its tokens count.
+    """
 
     agent: str
     text: str
@@ -74,6 +78,7 @@ class Turn:
     logprobs: tuple[float, ...] | None = field(default=None, repr=False)
     finish: Finish = "stop"
     usage: Usage | None = None
+    thinking: str = field(default="", metadata={"left_out_when_empty": True})
 
     def __init__(
         self,
@@ -85,9 +90,12 @@ class Turn:
         logprobs: tuple[float, ...] | None = None,
         finish: Finish = "stop",
         usage: Usage | None = None,
+        thinking: str = "",
     ) -> None:
         # straight into the slots: what dataclasses write for a frozen class takes twice as long, at every step there is
-        put_agent, put_text, put_tokens, put_prompt_ids, put_ids, put_logprobs, put_finish, put_usage = _TURN
+        put_agent, put_text, put_tokens, put_prompt_ids, put_ids, put_logprobs, put_finish, put_usage, put_thinking = (
+            _TURN
+        )
         put_agent(self, agent)
         put_text(self, text)
         put_tokens(self, tokens)
@@ -96,6 +104,7 @@ class Turn:
         put_logprobs(self, logprobs)
         put_finish(self, finish)
         put_usage(self, usage)
+        put_thinking(self, thinking)
 
 
 _TURN: list[Callable[[Turn, Any], None]] = [Turn.__dict__[item.name].__set__ for item in fields(Turn)]
@@ -192,7 +201,8 @@ class Episode:
     def to_line(self) -> bytes:
         """The record as a line of a log, without a newline. Raises ValueError, TypeError or RecursionError for what
         JSON cannot hold, such as a score that is not finite."""
-        return b'{"schema":%d,%b' % (SCHEMA, write(self)[1:])
+        silent = {at: {"thinking"} for at, turn in enumerate(self.turns) if not turn.thinking}
+        return b'{"schema":%d,%b' % (SCHEMA, write(self, {"turns": silent})[1:])
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Episode:

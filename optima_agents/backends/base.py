@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -29,13 +30,17 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Chat ``messages`` (role and content) or ready ``prompt_ids``; the seed belongs to this request alone."""
+    """Chat ``messages`` (role and content) or ready ``prompt_ids``; the seed belongs to this request alone.
+
+    ``thinking``: whether the chat template is asked to let the model think before it speaks.
+    """
 
     messages: tuple[Message, ...] = ()
     prompt_ids: tuple[int, ...] | None = None
     sampling: Sampling = Sampling()
     seed: int = 0
     adapter: str | None = None
+    thinking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,40 @@ class EngineDead(RuntimeError):
     """The engine is gone: the whole stage fails at once."""
 
 
+def check_sampling(sampling: Sampling) -> None:
+    """Raises BackendError for what no distribution can be sampled by, the same for every engine."""
+    wrong = None
+    if not (_number(sampling.temperature) and sampling.temperature >= 0):
+        wrong = f"temperature must be a number from 0 up, not {sampling.temperature!r}"
+    elif not (_number(sampling.top_p) and 0 < sampling.top_p <= 1):
+        wrong = f"top_p must be above 0 and at most 1, not {sampling.top_p!r}"
+    elif type(sampling.max_tokens) is not int or sampling.max_tokens < 1:
+        wrong = f"max_tokens must be at least 1, not {sampling.max_tokens!r}"
+    elif not all(isinstance(mark, str) and mark for mark in sampling.stop):
+        wrong = f"a stop string must be a text that is not empty; given were {sampling.stop!r}"
+    if wrong is not None:
+        raise BackendError(wrong[:500])
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
 @runtime_checkable
 class Backend(Protocol):
     async def complete(self, request: Request) -> Completion: ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Optional ability: a count that only grows, and grows while the engine works, whoever asked for the work.
+
+    A request that waits beside an engine at work is not stuck; one beside an engine whose count stands still is.
+    """
+
+    def progress(self) -> int: ...
 
 
 @runtime_checkable

@@ -49,6 +49,10 @@ class FakeBackend:
         tokens = min(len(words), request.sampling.max_tokens)
         return Completion(text, tokens, finish="length" if cut else "stop", usage=Usage(prompt, tokens))
 
+    def progress(self) -> int:
+        """How many calls were answered, or failed, so far."""
+        return self.calls
+
     async def aclose(self) -> None:
         """Nothing to close."""
 

@@ -105,8 +105,10 @@ def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: 
     from peft import PeftModel, get_peft_model
     from transformers import set_seed
 
+    from optima_agents.backends.chat.model_files import check_adapter
+
     if adapter is not None:
-        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+        return PeftModel.from_pretrained(model, check_adapter(adapter), is_trainable=True)
     if config.targets != "all-linear":
         check_targets(model, config.targets)
     set_seed(seed)  # PEFT draws the adapter from torch's global generator

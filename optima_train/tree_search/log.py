@@ -140,6 +140,7 @@ def _node_row(tree: Tree, node: Node) -> dict[str, Any]:
         prompt = {"keep": keep, "add": turn.prompt_ids[keep:]}
     logprobs = None if turn.logprobs is None else [round(float(x), 6) for x in turn.logprobs]
     said = {"agent": turn.agent, "text": turn.text, "tokens": turn.tokens, "finish": turn.finish}
+    said |= {"thinking": turn.thinking} if turn.thinking else {}
     return {
         "id": node.id,
         "parent": node.parent,

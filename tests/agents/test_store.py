@@ -134,8 +134,10 @@ ANY_TEXT = st.lists(st.characters() | st.sampled_from("\\\ud800\udfff\0\n\x85\u2
 def test_a_line_says_what_the_record_says(text, info, logprobs, ids, score):
     turn = Turn(text, text, 3, tuple(ids), tuple(ids), tuple(logprobs), usage=Usage(2, 3, 1))
     made = replace(episode(0, text), turns=(turn,), info=info, score=score, terms={text: score})
+    row = {"schema": 1, **asdict(made)}
+    del row["turns"][0]["thinking"]  # left out when empty, so that lines stay what they were
     try:
-        plain = json.dumps({"schema": 1, **asdict(made)}, allow_nan=False)
+        plain = json.dumps(row, allow_nan=False)
     except ValueError:
         with pytest.raises(ValueError, match="JSON"):
             made.to_line()

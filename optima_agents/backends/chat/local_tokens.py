@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..base import BackendError, ContextOverflow, Message, Request
+from ..base import BackendError, Completion, ContextOverflow, Message, Request
 
 if TYPE_CHECKING:
     from .templates import ChatTokenizer
@@ -34,13 +35,18 @@ class LocalTokens:
         refuses, and, given the size of the ``vocabulary``, for ids that an engine would choke on."""
         if request.prompt_ids is None:
             try:
-                return self.chat.render(request.messages)
+                return self.chat.render(request.messages, request.thinking)
             except ValueError as err:
                 raise BackendError(str(err)) from None
         ids = list(request.prompt_ids)
         if vocabulary is not None and (not ids or min(ids) < 0 or max(ids) >= vocabulary):
             raise BackendError(f"prompt_ids must be a non-empty list of ids below {vocabulary}")
         return ids
+
+    def spoken(self, done: Completion, request: Request) -> Completion:
+        """``done``, whose text is all that was decoded, with what the model only thought apart."""
+        thinking, text = self.chat.apart(done.text, request.thinking)
+        return replace(done, text=text, thinking=thinking) if text != done.text else done
 
 
 def vllm_sampling(request: Request, max_tokens: int, stop_ids: Sequence[int]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..base import BackendError, Completion, Request
+from ..base import BackendError, Completion, Request, check_sampling
 from ..chat.local_tokens import LocalTokens, check_room
-from ..chat.model_files import load_tokenizer, resolve, window
+from ..chat.model_files import check_tokens, load_tokenizer, resolve, window
 from .batching import Batcher
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class TransformersBackend(LocalTokens):
         self.model = load_model(source, device, dtype, adapter, adapters)
         self.adapters = frozenset(adapters or ())
         self.window = window(self.model.config) or UNLIMITED
-        self._vocabulary: int = self.model.config.get_text_config().vocab_size
+        self._vocabulary: int = self.model.get_input_embeddings().weight.shape[0]
+        check_tokens(tokenizer, self._vocabulary, source)
         prefill = 1024 if device == "cpu" else 16_384
         lock = threading.Lock()
         self._decoder = Decoder(
@@ -78,17 +79,20 @@ class TransformersBackend(LocalTokens):
         scorer = Scorer(self.model, self.window, lock, prefill, by_name=bool(adapters))
         self._scores: Batcher[Pair, list[float]] = Batcher(scorer.score, max_batch=4 * max_batch, max_wait_s=max_wait_s)
 
+    def progress(self) -> int:
+        """How many forward passes were computed so far."""
+        return self._decoder.passes + self._scores.batches
+
     async def complete(self, request: Request) -> Completion:
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
         if request.adapter is not None and request.adapter not in self.adapters:
             known = ", ".join(sorted(self.adapters)) or "none"
             raise BackendError(f"no adapter {request.adapter!r} is loaded (loaded: {known})")
-        if request.sampling.max_tokens < 1:
-            raise BackendError(f"max_tokens must be at least 1, not {request.sampling.max_tokens}")
+        check_sampling(request.sampling)
         prompt = self.prompt(request, self._vocabulary)
         check_room(prompt, self.window, self.name)
         future = self._decoder.submit(prompt, request.sampling, request.seed, request.adapter)
-        return await asyncio.wrap_future(future)
+        return self.spoken(await asyncio.wrap_future(future), request)
 
     async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
         """Log-probability (nats) of each completion token after the prompt, under the unadapted model.

@@ -21,7 +21,8 @@ class Batcher(Generic[Item, Result]):
     """Collects at most ``max_batch`` items for at most ``max_wait_s`` seconds and hands them to ``run``.
 
     ``run`` returns one result per item, in order; an exception in place of a result fails that item alone, a raised
-    one fails its batch. The futures belong to no event loop, so one batcher may serve several loops in turn.
+    one fails its batch. ``batches`` counts. The futures belong to no event loop, so one batcher may serve several loops
+    in turn.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Batcher(Generic[Item, Result]):
         self._thread = threading.Thread(target=self._serve, name="batcher", daemon=True)
         self._lock = threading.Lock()
         self._closed = False
+        self.batches = 0
 
     async def submit(self, item: Item) -> Result:
         """The item's result. Raises EngineDead after ``close``."""
@@ -95,6 +97,7 @@ class Batcher(Generic[Item, Result]):
                 raise EngineDead(f"the engine gave {len(results)} results for {len(batch)} requests")
         except BaseException as err:  # whatever the engine raised belongs to the callers, not to this thread
             results = [err] * len(batch)
+        self.batches += 1
         for (_, future), result in zip(batch, results, strict=True):
             if isinstance(result, BaseException):
                 future.set_exception(result)

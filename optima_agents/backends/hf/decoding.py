@@ -74,10 +74,11 @@ class Decoder:
         self.lock = lock
         self.by_name = by_name
         self.pool = PrefixPool(prefix_bytes)
-        self.cache = SlotCache(model.config.get_text_config().num_hidden_layers, max_batch, FIRST_COLUMNS)
+        self.cache = SlotCache.of(model, slots=max_batch, columns=FIRST_COLUMNS)
         self.active: list[Row] = []
         self.waiting: list[Row] = []
         self.dead: str | None = None
+        self.passes = 0
         self._inbox: queue.SimpleQueue[Row | Callable[[], None] | None] = queue.SimpleQueue()
         self._closed = False
         self._guard = threading.Lock()
@@ -222,6 +223,7 @@ class Decoder:
                 logits_to_keep=1,
                 **extra,
             ).logits[:, -1]
+        self.passes += 1
         options = torch.tensor(
             [(r.sampling.temperature, r.sampling.top_p, r.uniform[len(r.logprobs)]) for r in rows],
             dtype=torch.float64,

@@ -20,6 +20,7 @@ class Scorer:
         self, model: Any, window: int, lock: threading.Lock, max_tokens: int, *, by_name: bool = False
     ) -> None:
         self.model = model
+        self.vocabulary: int = model.get_input_embeddings().weight.shape[0]
         self.window = window
         self.lock = lock
         self.max_tokens = max_tokens
@@ -34,6 +35,8 @@ class Scorer:
             length = len(prompt) + len(completion)
             if not prompt or length > self.window:
                 results[index] = BackendError(f"a prompt and at most {self.window} tokens are needed, not {length}")
+            elif not all(0 <= token < self.vocabulary for ids in (prompt, completion) for token in ids):
+                results[index] = BackendError(f"token ids must be from 0 to {self.vocabulary - 1}")
             elif completion:
                 todo.append(index)
             else:

@@ -1,4 +1,4 @@
-"""Loading of local models, safely: safetensors only, no remote code."""
+"""Loading of local models, safely: safetensors only, no remote code, and whole."""
 
 from __future__ import annotations
 
@@ -6,16 +6,46 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..chat.model_files import found
+from ..chat.model_files import check_adapter, check_weights, load_config
 
 
-def load_causal(source: str, dtype: str) -> Any:
-    """The causal language model of a folder or hub name on the CPU; ``dtype`` may be ``auto``, the checkpoint's own."""
+def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any:
+    """The causal language model of a folder or hub name on the CPU; ``dtype`` may be ``auto``, the checkpoint's own.
+
+    ``attention`` None leaves the choice to transformers; where that would leave out part of the model's attention, such
+    as Gemma 2's soft-capping, the eager one is taken. Raises ValueError for what is no whole causal language model.
+    """
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(
-        found(source), dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
-    )
+    from .attention import left_out
+
+    config = load_config(source)
+    check_weights(source)
+    missed = left_out(config)
+    try:
+        # asked for as it is wanted first, so that a model without that attention is refused
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation=attention,
+            output_loading_info=True,
+        )
+    except ValueError as err:
+        raise ValueError(f"{source}: {' '.join(str(err).split())[:600]}") from None
+    model, told = loaded
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"{source} lacks {len(missing)} of the weights of a {type(model).__name__}, such as {missing[0]}: it was "
+            "saved without its language-model head, or is damaged"
+        )
+    if missed and model.config._attn_implementation != "eager":
+        model.set_attn_implementation("eager")
+    _mend_generation(model)
+    return model
 
 
 def load_model(
@@ -25,18 +55,29 @@ def load_model(
     adapter: str | os.PathLike[str] | None,
     adapters: Mapping[str, str | os.PathLike[str]] | None,
 ) -> Any:
-    """A causal language model in eval mode. Raises ValueError for an architecture without plain attention caches."""
+    """A causal language model in eval mode that decodes here as it does plainly. Raises ValueError for one that does
+    not, with the way out."""
     from .attention import NAME
+    from .fitness import check
 
     if adapter is not None and adapters:
         raise ValueError("give either adapter (merged into the weights) or adapters (chosen per request), not both")
-    model = load_causal(source, dtype or ("float32" if device == "cpu" else "auto"))
+    model = load_causal(source, dtype or ("float32" if device == "cpu" else "auto"), attention="sdpa")
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ["full_attention"])
     if not kinds <= {"full_attention", "sliding_attention"}:
         raise ValueError(f"{source}: layers of kind {', '.join(sorted(kinds))} are not supported; use the vllm backend")
-    model.set_attn_implementation(NAME)  # only now: a model without SDPA support has been refused above
-    model = _adapted(model, adapter, adapters).to(device)
-    return model.eval().requires_grad_(False)
+    if model.config._attn_implementation != "eager":
+        model.set_attn_implementation(NAME)
+    model = model.to(device).eval().requires_grad_(False)
+    check(model, source)
+    return _adapted(model, adapter, adapters).to(device).eval().requires_grad_(False)
+
+
+def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
+    """Every id that ends a turn: the generation config's, the tokenizer's, and the chat template's own."""
+    listed = model.generation_config.eos_token_id if model.generation_config else None
+    ids = set(listed) if isinstance(listed, (list, tuple)) else {listed}
+    return {i for i in ids | {tokenizer.eos_token_id, end_of_turn} if i is not None}
 
 
 def _adapted(model: Any, adapter: Any, adapters: Mapping[str, Any] | None) -> Any:
@@ -45,18 +86,30 @@ def _adapted(model: Any, adapter: Any, adapters: Mapping[str, Any] | None) -> An
     from peft import PeftModel
 
     if adapter is not None:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        return PeftModel.from_pretrained(model, check_adapter(adapter)).merge_and_unload()
     wrapped: Any = None
     for name, folder in (adapters or {}).items():
         if wrapped is None:
-            wrapped = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+            wrapped = PeftModel.from_pretrained(model, check_adapter(folder), adapter_name=name)
         else:
-            wrapped.load_adapter(str(folder), adapter_name=name)
+            wrapped.load_adapter(check_adapter(folder), adapter_name=name)
     return wrapped
 
 
-def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
-    """Every id that ends a turn: the generation config's, the tokenizer's, and the chat template's own."""
-    listed = model.generation_config.eos_token_id if model.generation_config else None
-    ids = set(listed) if isinstance(listed, (list, tuple)) else {listed}
-    return {i for i in ids | {tokenizer.eos_token_id, end_of_turn} if i is not None}
+def _mend_generation(model: Any) -> None:
+    """A generation config that cannot be saved keeps its ends of turn alone: after training it would cost the weights.
+
+    Its sampling is of no use here, where every request brings its own.
+    """
+    from transformers import GenerationConfig
+
+    given = model.generation_config
+    if given is None:
+        return
+    try:
+        given.validate(strict=True)
+    except ValueError:
+        names = ("bos_token_id", "eos_token_id", "pad_token_id")
+        kept = {name: getattr(given, name) for name in names}
+        kept = {name: ids for name, ids in kept.items() if isinstance(ids, list) or (ids is not None and ids >= 0)}
+        model.generation_config = GenerationConfig(**kept)

@@ -63,14 +63,22 @@ class SlotCache(Cache):
     """``slots`` rows of ``columns`` tokens for a model of ``layers`` layers.
 
     Call ``place`` before each forward pass: it says where the pass's tokens go. The mask and positions it returns
-    go into the pass. Rows of one pass are neighbours, so attention reads them without a copy.
+    go into the pass. Rows of one pass are neighbours, so attention reads them without a copy. ``masked``: a mask is
+    always given, for attention that knows none of its own.
     """
 
-    def __init__(self, layers: int, slots: int, columns: int) -> None:
+    @classmethod
+    def of(cls, model: Any, *, slots: int, columns: int) -> SlotCache:
+        """A cache of ``model``'s shape and for its attention."""
+        layers = model.config.get_text_config().num_hidden_layers
+        return cls(layers, slots, columns, masked=model.config._attn_implementation == "eager")
+
+    def __init__(self, layers: int, slots: int, columns: int, *, masked: bool = False) -> None:
         self.slot_layers = [SlotLayer(slots, columns) for _ in range(layers)]
         super().__init__(layers=[*self.slot_layers])
         self.slots = slots
         self.columns = columns
+        self.masked = masked
 
     def place(
         self, first: int, starts: list[int], counts: list[int], device: torch.device, dtype: torch.dtype
@@ -90,7 +98,7 @@ class SlotCache(Cache):
         seen = max(s + c for s, c in zip(starts, counts, strict=True))
         alike = min(counts) == longest and min(starts) == max(starts)
         mask = None
-        if not alike or (starts[0] and longest > 1):
+        if self.masked or not alike or (starts[0] and longest > 1):
             hidden = torch.arange(seen, device=device)[None, None, None, :] > positions[:, None, :, None]
             # additive: a boolean mask would be turned into one again in every layer
             mask = torch.zeros(hidden.shape, device=device, dtype=dtype).masked_fill_(hidden, torch.finfo(dtype).min)

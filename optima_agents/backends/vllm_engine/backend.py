@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from optima_envs.records import Finish, Usage
 
-from ..base import BackendError, Completion, EngineDead, Request, Sampling
+from ..base import BackendError, Completion, EngineDead, Request, Sampling, check_sampling
 from ..chat.local_tokens import LocalTokens, check_room, vllm_sampling
 from ..chat.model_files import load_tokenizer, resolve
 from ..own_loop import OwnLoop
@@ -85,11 +85,12 @@ class VLLMBackend(LocalTokens):
 
     async def complete(self, request: Request) -> Completion:
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
+        check_sampling(request.sampling)
         prompt, sampling = self.prompt(request, self._vocabulary), request.sampling
         check_room(prompt, self.window, self.name)
         params = vllm_sampling(request, min(sampling.max_tokens, self.window - len(prompt)), self._stop_ids)
         done = await self._generate(prompt, params, request.adapter or self._only)
-        return self._completion(prompt, sampling, done)
+        return self.spoken(self._completion(prompt, sampling, done), request)
 
     async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
         """Log-probability (nats) of each completion token after the prompt, under the model and its ``adapter``

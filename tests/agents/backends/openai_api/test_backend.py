@@ -26,6 +26,7 @@ def test_a_chat_is_sent_and_read(server, ask):
         {
             "model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5, "top_p": 0.9,
             "max_tokens": 7, "stop": ["STOP"], "seed": 3,
+            "chat_template_kwargs": {"enable_thinking": False, "thinking": False},
         }
     ]  # fmt: skip
 
@@ -116,8 +117,14 @@ def test_nobody_listening_is_a_dead_engine():
         (answer({"choices": []}), "no choices"),
         (answer({"choices": None}), "no choices"),
         (answer({"choices": [{"message": {"content": {"a": 1}}}]}), "dict as text"),
-        (answer({"choices": [{"text": "x", "token_ids": ["7"]}]}), "no list of numbers"),
-        (answer({"choices": [{"text": "x", "logprobs": {"token_logprobs": [None]}}]}), "log-probability"),
+        (
+            answer({"choices": [{"text": "x", "token_ids": ["7"]}]}),
+            "token ids cannot be read: Input should be a valid integer",
+        ),
+        (
+            answer({"choices": [{"text": "x", "logprobs": {"token_logprobs": [None]}}]}),
+            "log-probabilities cannot be read",
+        ),
         (answer('{"choices": [{"text": "x", "logprobs": {"token_logprobs": [NaN]}}]}'), "nan"),
         (answer({"choices": [{"text": "x", "token_ids": [7], "logprobs": {"token_logprobs": []}}]}), "0 log-prob"),
         (answer({"error": {"message": "no such field"}}, 400), "no such field"),

@@ -14,8 +14,9 @@ from support.faulty_server import answer
 
 pytest.importorskip("aiohttp")
 from optima_agents.backends.base import BackendError
-from optima_agents.backends.openai_api import http_json
-from optima_agents.backends.openai_api.http_json import HttpJson, Lost, Refused
+from optima_agents.backends.openai_api import http_json, refusals
+from optima_agents.backends.openai_api.http_json import HttpJson, Lost
+from optima_agents.backends.openai_api.refusals import Refused
 
 OK = answer({"fine": True})
 
@@ -78,14 +79,14 @@ def test_a_wish_of_the_server_is_obeyed_within_reason(server, caplog, monkeypatc
 
 def test_a_wish_may_be_a_date_and_pauses_grow():
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert 25 < (http_json._wish({"Retry-After": later}) or 0) <= 30
+    assert 25 < (refusals._wish({"Retry-After": later}) or 0) <= 30
     first, later, last = (http_json._pause(tried, None) for tried in (0, 3, 20))
     assert first <= 0.5 < 3 <= later <= 4 < 6 <= last <= 8
 
 
 @given(st.text(alphabet=st.characters(codec="latin-1")))
 def test_no_header_breaks_the_pause(text):
-    assert 0 < http_json._pause(0, http_json._wish({"Retry-After": text, "Retry-After-Ms": text})) <= 60
+    assert 0 < http_json._pause(0, refusals._wish({"Retry-After": text, "Retry-After-Ms": text})) <= 60
 
 
 def test_an_endless_answer_is_cut_off_and_not_asked_for_again(server, monkeypatch):

@@ -10,7 +10,8 @@ from support.faulty_server import VLLM, answer
 pytest.importorskip("aiohttp")
 from optima_agents import Request, Sampling
 from optima_agents.backends.base import BackendError, ContextOverflow, Likelihood, Tokens
-from optima_agents.backends.openai_api.backend import OpenAIBackend, TokenServer
+from optima_agents.backends.openai_api.backend import OpenAIBackend
+from optima_agents.backends.openai_api.token_server import TokenServer
 
 
 def test_prompts_are_rendered_here_and_text_decoded_here(server, ask, small_model):
