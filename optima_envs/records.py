@@ -7,7 +7,7 @@ null, with ``schema`` naming the layout version.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
@@ -74,6 +74,11 @@ class Turn:
     logprobs: tuple[float, ...] | None = field(default=None, repr=False)
     finish: Finish = "stop"
     usage: Usage | None = None
+
+
+def of_agents(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The turns of agents: those of ``turns`` that the world did not reply with."""
+    return tuple([turn for turn in turns if turn.agent != ENVIRONMENT])
 
 
 class Said(NamedTuple):
@@ -153,12 +158,17 @@ class Episode:
 
     def __repr__(self) -> str:
         end = f"error={self.error.kind!r}" if self.error else f"stop={self.outcome.stop!r}, score={self.score:g}"
-        return f"<Episode {self.key} of {self.env}: {len(self.turns)} turns, {self.tokens} tokens, {end}>"
+        return f"<Episode {self.key} of {self.env}: {len(self.spoken)} turns, {self.tokens} tokens, {end}>"
 
     @property
     def tokens(self) -> int:
         """Sampled tokens of all turns (the paper's #Tok)."""
         return sum(turn.tokens for turn in self.turns)
+
+    @property
+    def spoken(self) -> tuple[Turn, ...]:
+        """The agents' turns, without the world's replies: what is counted, rewarded and trained on."""
+        return of_agents(self.turns)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what a log line holds. Raises as ``to_line`` does."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from . import catalogue as _catalogue  # noqa: F401 - fills the register
 from .games.rules import Order, Rules, Turns
 from .keywords import Keyword, Keywords, check_types, refusal
-from .records import Instance, Outcome, Turn
+from .records import Instance, Outcome, Turn, of_agents
 from .registry import load_attr
 from .rewards import finite
 from .scoring.metrics import METRICS, Metric
@@ -49,9 +49,10 @@ class Scenario:
         Raises RuntimeError when rules go on beyond the ``max_turns`` they promise and the round that may be finished.
         """
         outcome, rules = self.rules.outcome(inst, turns), self.rules
-        if outcome is None and len(turns) >= rules.max_turns + len(rules.agents):
+        most = rules.max_turns + len(rules.agents)
+        if outcome is None and len(turns) >= most and (spoken := len(of_agents(turns))) >= most:
             raise RuntimeError(
-                f"{self.id}: the rules promise max_turns={rules.max_turns} and have not ended after {len(turns)} turns"
+                f"{self.id}: the rules promise max_turns={rules.max_turns} and have not ended after {spoken} turns"
             )
         return outcome
 

@@ -105,7 +105,7 @@ def summarise(label: str, scenario: Scenario, episodes: list[Episode], seed: int
         "score_ci": bootstrap(scores, seed=seed),
         "correct": fmean(episode.correct for episode in episodes),
         "tokens": fmean(episode.tokens for episode in episodes),
-        "turns": fmean(len(episode.turns) for episode in episodes),
+        "turns": fmean(len(episode.spoken) for episode in episodes),
         "failures": sum(episode.error is not None for episode in episodes),
         "causes": dict(sorted(Counter(episode.error.kind for episode in episodes if episode.error).items())),
         "cached": sum(usage.cached_tokens for usage in usages) / prompts if prompts else None,
