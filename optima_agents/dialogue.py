@@ -12,6 +12,7 @@ from operator import index
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
+from optima_envs.games.replies import replied
 from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo, Finish, Instance, Outcome, Turn, Usage
 from optima_envs.text import utf8
 
@@ -116,7 +117,8 @@ class Player:
 class Dialogue(Player):
     """The environment's own dialogue, a policy in every seat: ``team``, or the exception that its making raised.
 
-    ``turns`` are those of finished rounds. ``retries`` is how often a turn is asked for again after a BackendError.
+    ``turns`` are those of finished rounds and the world's replies. ``retries`` is how often a turn is asked for again
+    after a BackendError.
     """
 
     def __init__(
@@ -144,15 +146,35 @@ class Dialogue(Player):
         if isinstance(self.team, Exception):
             raise self.team
         while (ended := await self.ended()) is None:
-            self.turns += await self.speak(self.team)
+            await self.round(self.team)
             await asyncio.sleep(0)  # a policy that waits for nothing must not keep the timeout, or others, from running
         return ended
 
     def spoken(self) -> tuple[Turn, ...]:
         return self.turns + tuple(turn for _, turn in sorted(self._round.items()))
 
+    def facts(self) -> Mapping[str, Any]:
+        """``info``, with what was wrong with actions by name, where the rules can tell and anything was."""
+        tell = getattr(self.scenario.rules, "faults", None)
+        if tell is None or not self.turns:
+            return self.info
+        try:
+            found = {str(name): int(count) for name, count in tell(self.inst, self.turns).items()}
+        except Exception:  # rules that failed anywhere are known to by the episode's error
+            return self.info
+        return {**self.info, "faults": found} if found else self.info
+
     def progress(self) -> int:
         return len(self.turns) + len(self._round) + sum(count() for count in self._counters)
+
+    async def round(self, policies: Mapping[str, Policy]) -> None:
+        """Let all who are due speak, and the world reply to them. Raises what failed; what was said stays."""
+        self.turns += await self.speak(policies)
+        self.hear()
+
+    def hear(self) -> None:
+        """Add the world's reply to ``turns``, if it has one. Raises EnvError."""
+        self.turns = env(replied, self.scenario.rules, self.inst, self.turns)
 
     async def speak(self, policies: Mapping[str, Policy]) -> tuple[Turn, ...]:
         """The next turn, or those of all who speak at once; ``turns`` stays as it is. Raises what failed."""

@@ -59,7 +59,7 @@ class Meter:
     def count(self, episode: Episode) -> None:
         self.episodes += 1
         self.failed += episode.error is not None
-        self.turns += len(episode.turns)
+        self.turns += len(episode.spoken)
         self.tokens += episode.tokens
         for turn in episode.turns:
             if turn.usage is not None:

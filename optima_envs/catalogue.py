@@ -1,5 +1,5 @@
-"""The built-in environments by their ids. Each is described, by an ``EnvSpec``, at the top of the file named here; the
-file is imported when the environment is first asked for."""
+"""The built-in environments by their ids. Each is described, by an ``EnvSpec``, at the top of the file named here (its
+``SPEC``, or the one named after the colon); the file is imported when the environment is first asked for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ CATALOGUE = {
     "optima/math-debate-v0": "hendrycks",
     "optima/arc-debate-v0": "arc",
     "optima/mmlu-debate-v0": "mmlu",
+    "optima/dbbench-sql-v0": "dbbench",
+    "optima/dbbench-sql-checked-v0": "dbbench:CHECKED",
+    "optima/hotpotqa-search-v0": "searching",
+    "optima/twohop-search-v0": "searching:TWOHOP",
+    "optima/gsm8k-calc-v0": "reckoning",
+    "optima/gsm8k-plan-v0": "reckoning:GSM8K_PLAN",
+    "optima/arith-plan-v0": "reckoning:ARITH_PLAN",
 }
 
 
-for _name, _module in CATALOGUE.items():
-    announce(_name, f"optima_envs.tasks.{_module}:SPEC")
+for _name, _where in CATALOGUE.items():
+    announce(_name, f"optima_envs.tasks.{_where if ':' in _where else f'{_where}:SPEC'}")

@@ -7,7 +7,7 @@ null, with ``schema`` naming the layout version.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
@@ -110,6 +110,11 @@ class Turn:
 _TURN: list[Callable[[Turn, Any], None]] = [Turn.__dict__[item.name].__set__ for item in fields(Turn)]
 
 
+def of_agents(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The turns of agents: those of ``turns`` that the world did not reply with."""
+    return tuple([turn for turn in turns if turn.agent != ENVIRONMENT])
+
+
 class Said(NamedTuple):
     """All that another agent may see of a turn: a (speaker, text) pair, as observations show it."""
 
@@ -187,12 +192,17 @@ class Episode:
 
     def __repr__(self) -> str:
         end = f"error={self.error.kind!r}" if self.error else f"stop={self.outcome.stop!r}, score={self.score:g}"
-        return f"<Episode {self.key} of {self.env}: {len(self.turns)} turns, {self.tokens} tokens, {end}>"
+        return f"<Episode {self.key} of {self.env}: {len(self.spoken)} turns, {self.tokens} tokens, {end}>"
 
     @property
     def tokens(self) -> int:
         """Sampled tokens of all turns (the paper's #Tok)."""
         return sum(turn.tokens for turn in self.turns)
+
+    @property
+    def spoken(self) -> tuple[Turn, ...]:
+        """The agents' turns, without the world's replies: what is counted, rewarded and trained on."""
+        return of_agents(self.turns)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what a log line holds. Raises as ``to_line`` does."""

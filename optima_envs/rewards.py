@@ -101,13 +101,12 @@ def tokens(group: Group) -> list[float]:
 
 @term("format")
 def format_term(episode: Episode) -> float:
-    """Minus the share of turns that are empty, cut off, or speak for another agent, in [-1, 0]."""
-    agents = {turn.agent for turn in episode.turns}
+    """Minus the share of turns that are empty, cut off, or speak for another agent or the world, in [-1, 0]."""
+    speakers, spoken = {turn.agent for turn in episode.turns}, episode.spoken
     bad = sum(
-        turn.finish != "stop" or not turn.text.strip() or _poses(turn.text, agents - {turn.agent})
-        for turn in episode.turns
+        turn.finish != "stop" or not turn.text.strip() or _poses(turn.text, speakers - {turn.agent}) for turn in spoken
     )
-    return -bad / len(episode.turns) if episode.turns else 0.0
+    return -bad / len(spoken) if spoken else 0.0
 
 
 def _poses(text: str, others: set[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from . import catalogue as _catalogue  # noqa: F401 - fills the register
 from .games.rules import Order, Rules, Turns
 from .keywords import Keyword, Keywords, check_types, refusal
-from .records import ENVIRONMENT, Instance, Outcome, Turn
+from .records import Instance, Outcome, Turn, of_agents
 from .registry import load_attr
 from .rewards import finite
 from .scoring.metrics import METRICS, Metric
@@ -52,7 +52,7 @@ class Scenario:
         rules = self.rules
         outcome = rules.outcome(inst, turns)
         if outcome is None and len(turns) > rules.max_turns:
-            spoken = sum(turn.agent != ENVIRONMENT for turn in turns)
+            spoken = len(of_agents(turns))
             if spoken >= rules.max_turns + len(rules.agents):
                 raise RuntimeError(
                     f"{self.id}: not over after {spoken} turns, though the rules promise {rules.max_turns}"

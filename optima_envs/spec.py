@@ -18,6 +18,8 @@ from .registry import Registry, UnknownName
 Factory = str | Callable[..., Any]
 EXCHANGE = "optima_envs.games.asymmetric:AsymmetricQA"
 DEBATE = "optima_envs.games.debate:SolverCritic"
+TOOLS = "optima_envs.games.tool_use:ToolUse"
+PLAN = "optima_envs.games.plan_ground:PlanGround"
 _ID = re.compile(r"(?:(?P<space>[\w.:-]+)/)?(?P<name>[\w.:-]+?)(?:[-_]v(?P<version>\d+))?")
 
 

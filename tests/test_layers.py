@@ -113,7 +113,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "games": {"scoring", "tools"},
         "tasks": {"scoring", "tools"},
         "adapters": {"games", "scoring"},
-        "checks": {"adapters", "tasks"},
+        "checks": {"adapters", "games", "tasks"},
     },
     "optima_agents": {
         "": {"backends", "backends.chat", "results"},

@@ -14,7 +14,7 @@ from optima_agents.dialogue import Dialogue, Ended, Player, checked, counters, t
 from optima_agents.guard import together
 from optima_agents.llm import Prompt
 from optima_agents.prompts import messages
-from optima_envs.records import EpisodeKey, Instance, Outcome, Said, Stop, Turn, View
+from optima_envs.records import ENVIRONMENT, EpisodeKey, Instance, Outcome, Said, Stop, Turn, View
 from optima_envs.scoring.answer_format import format_named
 from optima_envs.scoring.parsing import extract, normalise
 from optima_envs.tokens import words
@@ -145,6 +145,10 @@ class Session(Player):
         self._said += 1
         return turn
 
+    def _heard(self, reply: Turn) -> None:
+        self._calls.append(reply)
+        self._said += 1
+
     async def together(self, coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """Results of calls that run at the same time; all of them end before the first failure, in order, is raised."""
         return await together(coroutines)
@@ -216,7 +220,9 @@ class Session(Player):
         talk = Dialogue(self.scenario, self.key, self.inst, {}, keep_ids=False)
         team = dict.fromkeys(self.agents, _Seat(self, prompt, hint, sampling))
         while (outcome := talk.outcome()) is None:
-            talk.turns += await talk.speak(team)
+            await talk.round(team)
+            if talk.turns[-1].agent == ENVIRONMENT:
+                self._heard(talk.turns[-1])
         self._stop = outcome.stop
         return self.parsed(outcome.answer)
 

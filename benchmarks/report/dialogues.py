@@ -126,7 +126,7 @@ class _Book:
             round(episode.score, 4),
             int(episode.correct),
             episode.tokens,
-            len(episode.turns),
+            len(episode.spoken),
             self.stops.setdefault(episode.outcome.stop, len(self.stops)),
             episode.outcome.answer,
             episode.error and f"{episode.error.kind}: {episode.error.message}",

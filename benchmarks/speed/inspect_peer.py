@@ -9,6 +9,7 @@ from typing import Any
 
 import optima_envs
 from optima_agents.prompts import messages
+from optima_envs.games.replies import replied
 from optima_envs.records import Turn
 
 
@@ -77,7 +78,7 @@ def _task(turns: int, dialogues: int) -> Any:
                 (agent,) = scenario.rules.speakers(inst, said)
                 prompt = messages(scenario.rules.view(inst, said, agent))
                 state.output = await model.generate([kinds[m["role"]](content=m["content"]) for m in prompt])
-                said = (*said, Turn(agent, state.output.completion, 26))
+                said = replied(scenario.rules, inst, (*said, Turn(agent, state.output.completion, 26)))
             return state
 
         return solve

@@ -10,6 +10,7 @@ import requests
 
 from optima_agents.dialogue import turn_seed
 from optima_agents.prompts import messages
+from optima_envs.games.replies import replied
 from optima_envs.records import EpisodeKey, Turn
 
 if TYPE_CHECKING:
@@ -41,5 +42,5 @@ def _dialogue(url: str, model: str, scenario: Scenario, index: int, sample: int,
         answer.raise_for_status()
         data = answer.json()
         text = data["choices"][0]["message"]["content"] or ""
-        turns = (*turns, Turn(agent, text, data["usage"]["completion_tokens"]))
+        turns = replied(scenario.rules, inst, (*turns, Turn(agent, text, data["usage"]["completion_tokens"])))
     return scenario.judge(inst, turns, outcome)[0]

@@ -84,7 +84,7 @@ def _row(episode: Episode) -> dict[str, Any]:
         "correct": episode.correct,
         "reward": episode.reward,
         "tokens": episode.tokens,
-        "turns": len(episode.turns),
+        "turns": len(episode.spoken),
         "seconds": episode.seconds,
         "error": error and error.kind,
         "message": error and error.message,

@@ -4,6 +4,7 @@
 |---|---|
 | API | PettingZoo ``ParallelEnv``; observations, rewards, ... are dicts with every agent as key |
 | action | a ``str``; only the speakers' count, the others' are ignored and counted in ``infos[agent]["ignored"]`` |
+| world's reply | where the rules have one, a turn of ``environment`` in ``dialogue``, in the same step |
 | end | ``answered`` terminates; a turn or token limit truncates; all agents leave together |
 | reward | every agent gets the score at the end, 0 before (``wrappers.RewardTerms`` changes that) |
 """
@@ -17,13 +18,14 @@ from typing import Any, TypeAlias
 
 from pettingzoo import ParallelEnv  # pyright: ignore[reportMissingTypeStubs]
 
+from ..games.replies import Responds, replied
 from ..games.rules import said
 from ..records import MAX_UTTERANCE, Episode, EpisodeKey, Finish, Instance, Outcome, Said, Turn, View
 from ..scenario import Scenario
 from ..tokens import Counter
 from ..tokens import counter as counter_of
 from .render import draw, show
-from .spaces import ObservationSpace, Utterance
+from .spaces import UNBOUNDED, ObservationSpace, Utterance
 
 Observation = dict[str, Any]
 Infos = dict[str, dict[str, Any]]
@@ -64,7 +66,8 @@ class DialogueEnv(Env):
         self.possible_agents = list(agents)
         self.agents: list[str] = []
         budget = getattr(self.rules, "token_budget", None)
-        self._seen = {agent: ObservationSpace(self.rules.max_turns, budget, max_chars) for agent in agents}
+        heard = UNBOUNDED if isinstance(self.rules, Responds) else max_chars
+        self._seen = {agent: ObservationSpace(self.rules.max_turns, budget, heard) for agent in agents}
         self._spoken = {agent: Utterance(max_chars) for agent in agents}
         self._steady = bool(getattr(self.rules, "steady_views", False))
         self._zeros, self._off = dict.fromkeys(agents, 0.0), dict.fromkeys(agents, False)
@@ -126,14 +129,15 @@ class DialogueEnv(Env):
         for agent, action in actions.items():
             if agent not in speakers:
                 self._ignore(agent, action)
+        before = len(self.turns)
         if len(speakers) == 1:
             spoken = (self._turn(speakers[0], actions.get(speakers[0])),)
         else:
             spoken = tuple([self._turn(agent, actions.get(agent)) for agent in speakers])
-        self.turns += spoken
+        self.turns = replied(self.rules, inst, self.turns + spoken)
         self.outcome = self.scenario.outcome(inst, self.turns)
         if self.render_mode == "human":
-            show(inst, spoken, self.outcome)
+            show(inst, self.turns[before:], self.outcome)
         if self.outcome is None:
             self.speakers = self.rules.speakers(inst, self.turns)
             observations, infos = self._observe()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..records import Instance, Outcome, Turn
+from ..records import ENVIRONMENT, Instance, Outcome, Turn
 from ..text import printable
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
@@ -13,7 +13,7 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 def draw(inst: Instance, turns: Iterable[Turn], outcome: Outcome | None = None) -> str:
     """The dialogue as lines of text; later lines of a text are indented, so none can pose as a speaker or a verdict."""
     lines = [f"Question: {indented(inst.question)}"]
-    lines += [f"{speaker(turn)} ({turn.tokens}): {indented(turn.text)}" for turn in turns]
+    lines += [f"{_headed(turn)}: {indented(turn.text)}" for turn in turns]
     if outcome is not None:
         lines.append(verdict(outcome))
     return "\n".join(lines)
@@ -22,6 +22,10 @@ def draw(inst: Instance, turns: Iterable[Turn], outcome: Outcome | None = None) 
 def indented(text: str) -> str:
     """``text`` for a terminal, its later lines indented."""
     return printable(text).replace("\n", "\n    ")
+
+
+def _headed(turn: Turn) -> str:
+    return speaker(turn) if turn.agent == ENVIRONMENT else f"{speaker(turn)} ({turn.tokens})"
 
 
 def speaker(turn: Turn) -> str:
@@ -47,7 +51,9 @@ def show(inst: Instance, turns: Iterable[Turn], outcome: Outcome | None = None) 
     seats = {agent: COLOURS[i % len(COLOURS)] for i, agent in enumerate(inst.private)}
     for turn in turns:
         colour = seats.get(turn.agent, COLOURS[sum(turn.agent.encode(errors="replace")) % len(COLOURS)])
-        title = Text(f"{speaker(turn)}, {turn.tokens} tokens")
-        console.print(Panel(Text(printable(turn.text)), title=title, title_align="left", border_style=colour))
+        world = turn.agent == ENVIRONMENT
+        title = Text(speaker(turn) if world else f"{speaker(turn)}, {turn.tokens} tokens")
+        style = "dim" if world else colour
+        console.print(Panel(Text(printable(turn.text)), title=title, title_align="left", border_style=style))
     if outcome is not None:
         console.print(Text(verdict(outcome), style="bold"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pettingzoo.utils import BaseParallelWrapper  # pyright: ignore[reportMissingTypeStubs]
 
-from ..records import Episode
+from ..records import Episode, of_agents
 from ..rewards import Reward, budget_share
 from ..tokens import cut
 from .parallel import Actions, DialogueEnv, Env, Infos, Observation, Step
@@ -116,7 +116,7 @@ class RewardTerms(Wrapper):
 
 class EpisodeRecord(Wrapper):
     """Keeps the last finished episode in ``last`` and hands it to ``sink``; final infos gain Gymnasium's ``episode``:
-    ``r`` (return) and ``l`` (turns).
+    ``r`` (return) and ``l`` (the agents' turns).
 
     Seconds are in the record alone, since what an environment returns depends on seed and actions only. So is every
     agent's private context.
@@ -145,7 +145,7 @@ class EpisodeRecord(Wrapper):
             talk = self.unwrapped
             seconds = time.perf_counter() - self._start
             for agent, info in infos.items():
-                info["episode"] = {"r": self._returns[agent], "l": len(talk.turns)}
+                info["episode"] = {"r": self._returns[agent], "l": len(of_agents(talk.turns))}
             first = next(iter(infos))
             terms = infos[first].get("reward_terms")
             self.last = talk.episode(reward=self._returns[first], terms=terms, seconds=seconds)

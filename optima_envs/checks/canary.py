@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..adapters.parallel import DialogueEnv, Env, Infos, Observation
 from ..records import Instance
@@ -28,7 +29,8 @@ def secret(agent: str) -> str:
 
 
 class Planted:
-    """A task whose instances carry canaries: one per agent, one as a gold answer, one in meta."""
+    """A task whose instances carry canaries: one per agent, one as a gold answer, one in meta and in each thing there
+    that stands behind a tool (``passages``, ``table``)."""
 
     def __init__(self, task: Task, agents: tuple[str, ...]) -> None:
         self.task, self.agents = task, agents
@@ -40,7 +42,17 @@ class Planted:
     def __getitem__(self, index: int) -> Instance:
         inst = self.task[index]
         private = {agent: f"{inst.private.get(agent, '')} {secret(agent)}" for agent in self.agents}
-        return replace(inst, private=private, answers=(*inst.answers, GOLD), meta={**inst.meta, "canary": META})
+        return replace(inst, private=private, answers=(*inst.answers, GOLD), meta=_planted(inst.meta))
+
+
+def _planted(meta: Mapping[str, Any]) -> dict[str, Any]:
+    planted = {**meta, "canary": META}
+    if "passages" in meta:
+        planted["passages"] = [*meta["passages"], [META, META]]
+    if "table" in meta:
+        table = meta["table"]
+        planted["table"] = {**table, "rows": [*table["rows"], [META] * len(table["columns"])]}
+    return planted
 
 
 def check_canaries(factory: Callable[[], Env], seed: int) -> None:

@@ -6,7 +6,8 @@ import random
 from typing import get_args
 
 from ..codec import write
-from ..records import Instance, Stop, Turn
+from ..games.replies import replied
+from ..records import ENVIRONMENT, Instance, Stop, Turn, of_agents
 from ..scenario import Scenario
 from .canary import require
 
@@ -47,12 +48,14 @@ def check_rules(scene: Scenario, seed: int) -> None:
     """The rules keep to their ``max_turns``, ask agents only, show each its own view, and depend on nothing else."""
     rules, agents = scene.rules, scene.rules.agents
     inst = scene.task[random.Random(seed).randrange(len(scene.task))]
+    require(ENVIRONMENT not in agents, f"an agent is called {ENVIRONMENT!r}, the name of the world's replies")
     require(type(rules.max_turns) is int and rules.max_turns > 0, f"max_turns is {rules.max_turns!r}, no int above 0")
     for text in ("", "so it is", "\ud800 <A> \x00 \\boxed{"):
         turns: tuple[Turn, ...] = ()
         while (outcome := rules.outcome(inst, turns)) is None:
             most = rules.max_turns + len(agents)
-            require(len(turns) < most, f"the rules promise max_turns={rules.max_turns} and have not ended after {most}")
+            ended = len(of_agents(turns)) < most
+            require(ended, f"the rules promise max_turns={rules.max_turns} and have not ended after {most}")
             speakers = rules.speakers(inst, turns)
             require(bool(speakers), f"nobody speaks after turn {len(turns)}, and the dialogue is not over")
             strangers = [name for name in speakers if name not in agents]
@@ -63,6 +66,9 @@ def check_rules(scene: Scenario, seed: int) -> None:
                 require(view.agent == agent, f"the view of {agent} is made out to {view.agent}")
                 require(view == rules.view(inst, turns, agent), "view() answers differently when asked again")
             turns += tuple(Turn(agent, text, len(text.split())) for agent in speakers)
+            heard = replied(rules, inst, turns)
+            require(heard == replied(rules, inst, turns), "respond() answers differently when asked again")
+            turns = heard
         stops = [stop for stop in get_args(Stop) if stop != "error"]
         require(outcome.stop in stops, f"a dialogue stopped for {outcome.stop!r}, which is none of {', '.join(stops)}")
         require(outcome == rules.outcome(inst, turns), "outcome() answers differently when asked again")

@@ -5,11 +5,10 @@ What a game knows of a dialogue is a fold over its turns (``step``), so it is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ..records import ENVIRONMENT, Instance, Said, Stop, Turn, View
+from ..records import ENVIRONMENT, Instance, Said, Stop, Turn, View, of_agents
 from ..scoring.answer_format import FORMATS
 from ..tools.grammar import without_observation
 from .rules import Turns, tokens_left
@@ -90,7 +89,7 @@ class Acting(Generic[S]):
         return inst.private.get(agent, "")
 
     def view(self, inst: Instance, turns: Turns, agent: str) -> View:
-        spoken = self.spoken(turns)
+        spoken = len(of_agents(turns))
         return View(
             agent,
             tuple(name for name in self.agents if name != agent),
@@ -108,15 +107,15 @@ class Acting(Generic[S]):
 
     def limit(self, turns: Turns) -> Stop | None:
         """The limit that was reached, if one was."""
-        if self.spoken(turns) >= self.max_turns:
+        if len(of_agents(turns)) >= self.max_turns:
             return "max_turns"
         spent = self.token_budget is not None and sum(turn.tokens for turn in turns) >= self.token_budget
         return "token_budget" if spent else None
 
-    @staticmethod
-    def spoken(turns: Sequence[Turn]) -> int:
-        """Turns of agents."""
-        return sum(turn.agent != ENVIRONMENT for turn in turns)
+    def effect(self, inst: Instance, turns: Turns, turn: Turn) -> object:
+        """What ``turn``, said after ``turns``, does, whatever its words: turns of other effect are never taken for the
+        same one by a tree of dialogues, however alike they look."""
+        raise NotImplementedError
 
 
 def _said(turn: Turn) -> Said:

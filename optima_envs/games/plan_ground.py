@@ -32,6 +32,7 @@ from .rules import Turns
 
 Formulation = Literal["iterative", "onetime"]
 _SUBGOAL = re.compile(r"\bsubgoal[ \t]*(\d{1,3})[ \t]*[:\uff1a]\s*(?=\S)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _STOP = re.compile(r"\b(?:yes|stop|done)\b", re.IGNORECASE)
 _GO_ON = re.compile(r"\b(?:no|not|keep|continue)\b|n't\b", re.IGNORECASE)
 
@@ -125,6 +126,15 @@ class PlanGround(Acting[Progress]):
             f"The executed result for {what} is {result.shown}.{more}",
             faults,
         )
+
+    def effect(self, inst: Instance, turns: Turns, turn: Turn) -> object:
+        """The numbers in a plan and whether it stops, what a grounder's calls bind; see ``Acting``."""
+        state = self.state(inst, turns)
+        if state.phase == "plan":
+            said = visible(without_observation(turn.text))
+            return tuple(_NUMBER.findall(said)), self._planned(state, turn.text).phase
+        result = execute(turn.text, state.variables)
+        return result.bound, result.shown, result.error
 
     def instructions(self, inst: Instance, agent: str) -> str:
         planner, grounder = self.agents

@@ -3,6 +3,10 @@
 A game may have ``respond(inst, turns) -> Turn | None``, pure like all rules: the world's reply to ``turns``, which end
 with agents' turns, or None when it has nothing to say. The reply is a turn of the reserved speaker ``environment``; it
 holds no tokens and no ids, so no count of sampled tokens sees it and no training row puts loss on it.
+
+Such a game may also have ``faults(inst, turns)``, which counts by name what was wrong with agents' actions (kept as
+``Episode.info["faults"]``), and ``effect(inst, turns, turn)``, what a turn said after ``turns`` does: a tree of
+dialogues takes two turns for the same one only if that is equal, however alike their words are.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar, cast, get_args
 
-from ..records import Instance, Outcome, Turn, View
+from ..records import ENVIRONMENT, Instance, Outcome, Turn, View
 from ..scoring.answer_format import FORMATS, AnswerFormat
 from ..scoring.parsing import normalise
 from .rules import Order, Turns, next_speakers, said, tokens_left
@@ -127,9 +127,12 @@ class RoundRobin:
 
 
 def names_of(agents: object) -> tuple[str, ...]:
-    """``agents`` as names. Raises ValueError unless they are two or more, distinct and printable."""
+    """``agents`` as names. Raises ValueError unless they are two or more, distinct and printable, and none of them is
+    that of the world's replies."""
     given = () if isinstance(agents, str) or not isinstance(agents, Sequence) else cast("Sequence[object]", agents)
     names = tuple(name for name in given if isinstance(name, str) and name.strip() == name != "" and name.isprintable())
     if len(names) < 2 or len(names) < len(given) or len(set(names)) < len(names):
         raise ValueError(f"agents must be two or more distinct names, got {agents!r:.200}")
+    if ENVIRONMENT in map(str.casefold, names):
+        raise ValueError(f"no agent may be called {ENVIRONMENT!r}, the name of the world's replies: {agents!r:.200}")
     return names

@@ -132,7 +132,7 @@ class ToolUse(Acting[Progress]):
             return replace(state, phase="world", vetoed=vetoed, stated=None if vetoed else state.stated, faults=faults)
         if state.phase == "reflect":
             return replace(state, phase="again", memory=remember(state.memory, turn.text, self.memory))
-        asked = parse_action(turn.text, offered(self._world, inst.meta), self._world.tools, self.answer_format)
+        asked = self._parsed(inst, turn.text)
         sound = not self._refused(asked)
         return replace(
             state,
@@ -152,6 +152,9 @@ class ToolUse(Acting[Progress]):
         if state.asked.call is not None and self._carried(state):
             state = replace(state, done=(*state.done, Done(state.asked.call, _observation(text))))
         return replace(state, phase="reflect" if self._failed(state) else "act")
+
+    def _parsed(self, inst: Instance, text: str) -> Parsed:
+        return parse_action(text, offered(self._world, inst.meta), self._world.tools, self.answer_format)
 
     def _answer(self, inst: Instance, now: Progress) -> str:
         if self._refused(now.asked):
@@ -182,6 +185,15 @@ class ToolUse(Acting[Progress]):
     def _refused(self, asked: Parsed) -> bool:
         passing = {SEVERAL, OWN_OBSERVATION} if self.lenient else {SEVERAL}
         return not passing.issuperset(asked.faults)
+
+    def effect(self, inst: Instance, turns: Turns, turn: Turn) -> object:
+        """The verdict of a checker, the call or answer of an actor; see ``Acting``."""
+        if (phase := self.state(inst, turns).phase) == "check":
+            return verdict(turn.text)
+        if phase != "act":
+            return None
+        asked = self._parsed(inst, turn.text)
+        return asked.call, asked.answer, asked.faults
 
     def shown(self, inst: Instance, turns: Turns) -> Turns:
         return turns[self.state(inst, turns).start :]

@@ -1,31 +1,48 @@
-"""dbbench: AgentBench's database task; a table to be asked or changed by SQL statements.
-
-| fact | value |
-|---|---|
-| task | one table; a question about it, or a change to be made to it |
-| splits | test (``standard.jsonl``) 300, validation (``dev.jsonl``) 60 |
-| metric | rows: a change by the fingerprint of the table, a question by its label |
-| notes | a question whose own gold statement does not run, or gives something else than the label |
-| left out | a change whose gold statement does not run or changes nothing |
-| differs | SQLite instead of MySQL; columns keep their declared types; two columns of one name break the schema |
-| source | github THUDM/AgentBench, data/dbbench; not on the hub, so ``data=FILE`` is needed |
-| paper | Liu et al. 2023, arXiv 2308.03688 |
-| licence | Apache-2.0 |
-| history | v0: first version |
-"""
+"""dbbench-sql and dbbench-sql-checked: AgentBench's database task, a table behind SQL statements."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..records import Instance
+from ..spec import TOOLS, EnvSpec, Sheet
 from ..tools.rows import METRIC
 from ..tools.sql import Table, run
 from ..tools.sql_world import fingerprint
 from .dataset import Dataset, RowError, UnusableRowError, need, need_text
 from .loading import Data, DataError, Row, Source
 
+SHEET = Sheet(
+    "AgentBench's database task: a table asked or changed by SQL statements.",
+    source="github THUDM/AgentBench, data/dbbench; not on the hub, so data=FILE is needed",
+    licence="Apache-2.0",
+    splits={"test": 300, "validation": 60},
+    evaluation="test (standard.jsonl), all",
+    paper="Liu et al. 2023, arXiv 2308.03688",
+    metric="a change by the fingerprint of the table, a question by its label (a list of values in any order)",
+    notes=(
+        "SQLite instead of MySQL; columns keep their declared types, two columns of one name break the schema",
+        "a question whose gold statement does not run, or gives something else than the label, has a note",
+        "a change whose gold statement does not run or changes nothing is left out and counted",
+        "attempts > 1 tells the actor whether its answer was right, so such scores are not those of one attempt",
+    ),
+)
+SPEC = EnvSpec(
+    "optima/dbbench-sql-v0",
+    "optima_envs.tasks.dbbench:DBBench",
+    TOOLS,
+    "rows",
+    {"world": "sql", "max_turns": 15},
+    SHEET,
+)
+CHECKED = replace(
+    SPEC,
+    id="optima/dbbench-sql-checked-v0",
+    defaults={"world": "sql", "max_turns": 30, "checker": True},
+    sheet=replace(SHEET, summary="The same, each action first approved or vetoed by a second agent."),
+)
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -39,9 +56,9 @@ class DBBench(Dataset):
         {"test": ("data/dbbench/standard.jsonl",), "validation": ("data/dbbench/dev.jsonl",)},
     )
 
-    def __init__(self, split: str = "test", data: Data = None, *, skip_bad_rows: bool = False) -> None:
+    def __init__(self, split: str | None = None, data: Data = None, *, skip_bad_rows: bool = False) -> None:
         if data is None:
-            (file,) = self.source.files[self.source.split(self.name, split)]
+            (file,) = self.source.files[self.source.split(self.name, split or self.usual)]
             raise DataError(
                 f"{self.name}: the hub has no copy; pass data=FILE with {file} of github {self.source.repo}"
             )

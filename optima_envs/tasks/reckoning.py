@@ -1,13 +1,4 @@
-"""gsm8k-calc, gsm8k-plan and arith-plan: word problems for agents with a calculator.
-
-| fact | value |
-|---|---|
-| task | the problems of ``gsm8k-debate`` and ``arith-debate`` |
-| steps | ``meta["steps"]``: the expressions of a worked solution, GSM8K's own ``<<...=...>>`` marks |
-| metric | number |
-| source, licence | those of ``gsm8k`` and ``arith`` |
-| history | v0: first version |
-"""
+"""gsm8k-calc, gsm8k-plan and arith-plan: word problems for agents with a calculator."""
 
 from __future__ import annotations
 
@@ -17,11 +8,42 @@ from dataclasses import replace
 
 from ..records import Instance
 from ..scoring.numerals import read_number
+from ..spec import PLAN, TOOLS, EnvSpec, Sheet
 from ..tools.calculator import CalculatorError, calculate
 from .arith import Arith
 from .gsm8k import GSM8K
+from .gsm8k import SPEC as DEBATED
 from .loading import Row
 
+STEPS = "meta['steps'] holds the expressions of a worked solution: GSM8K's own <<...=...>> marks that can be computed"
+SPEC = EnvSpec(
+    "optima/gsm8k-calc-v0",
+    "optima_envs.tasks.reckoning:GSM8KSteps",
+    TOOLS,
+    "number",
+    {"world": "calculator", "max_turns": 20},
+    replace(DEBATED.sheet, summary="GSM8K grade-school maths with a calculator, for one agent.", notes=(STEPS,)),
+)
+GSM8K_PLAN = replace(
+    SPEC,
+    id="optima/gsm8k-plan-v0",
+    rules=PLAN,
+    defaults={"max_turns": 40},
+    sheet=replace(SPEC.sheet, summary="GSM8K grade-school maths: one agent plans, one writes calls, code executes."),
+)
+ARITH_PLAN = EnvSpec(
+    "optima/arith-plan-v0",
+    "optima_envs.tasks.reckoning:ArithSteps",
+    PLAN,
+    "number",
+    sheet=Sheet(
+        "Small word problems: one agent plans, one writes calls, code executes.",
+        notes=(
+            "the instances of arith-debate; nobody's words are the answer, only the value executed last",
+            "meta['steps'] holds an expression for each gain and loss",
+        ),
+    ),
+)
 _MARK = re.compile(r"<<([^<>=]{1,200})=[^<>]{0,200}>>")
 
 

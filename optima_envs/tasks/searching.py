@@ -1,28 +1,50 @@
-"""hotpotqa-search and twohop-search: two-hop questions whose passages stand behind a search tool.
-
-| fact | value |
-|---|---|
-| task | the questions of ``hotpotqa-asym`` and ``twohop-asym``; nobody holds anything, all of it can be searched |
-| passages | ``meta["passages"]``, shuffled by the instance's id: HotpotQA's paragraphs, or one fact each |
-| metric | SQuAD F1 |
-| source, licence | those of ``hotpotqa`` and ``twohop`` |
-| history | v0: first version |
-"""
+"""hotpotqa-search and twohop-search: two-hop questions whose passages stand behind a search tool."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..records import ENVIRONMENT, Instance, Turn
 from ..scoring.parsing import normalise
+from ..spec import TOOLS, EnvSpec, Sheet
 from ..tools.actions import parse_action
 from .dataset import Dataset
+from .hotpotqa import SPEC as HOTPOTQA
 from .hotpotqa import HotpotQA
 from .loading import Row
 from .multihop import clean_text, paragraphs, row_name
 from .splitting import Paragraph
 from .twohop import TwoHop
+
+NOTES = (
+    "nobody holds anything: search[query] shows the 3 best passages, lookup[word] a sentence of the first of them",
+    "passages are shuffled by the instance's id; who states what no observation showed has guessed (supported)",
+)
+SPEC = replace(
+    HOTPOTQA,
+    id="optima/hotpotqa-search-v0",
+    task="optima_envs.tasks.searching:HotpotSearch",
+    rules=TOOLS,
+    defaults={"world": "search"},
+    sheet=replace(
+        HOTPOTQA.sheet,
+        summary="HotpotQA (distractor): its paragraphs behind a search tool, for one agent.",
+        notes=("two-hop questions; up to 10 Wikipedia paragraphs, 2 of them supporting", *NOTES),
+    ),
+)
+TWOHOP = EnvSpec(
+    "optima/twohop-search-v0",
+    "optima_envs.tasks.searching:TwoHopSearch",
+    TOOLS,
+    "f1",
+    {"world": "search"},
+    Sheet(
+        "Two-hop questions over a made-up world, its facts behind a search tool, for one agent.",
+        notes=("the instances of twohop-asym; every fact is a passage of its own", *NOTES),
+    ),
+)
 
 
 class HotpotSearch(Dataset):

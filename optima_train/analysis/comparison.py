@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MEASURES: Mapping[str, Callable[[Episode], float]] = {
     "score": lambda episode: 0.0 if episode.error else episode.score,
     "tokens": lambda episode: episode.tokens,
-    "turns": lambda episode: len(episode.turns),
+    "turns": lambda episode: len(episode.spoken),
 }
 
 

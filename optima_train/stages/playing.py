@@ -83,7 +83,7 @@ def count(path: Path) -> Tally:
     for episode in EpisodeLog.iterate(path):
         tally.dialogues += 1
         tally.tokens += episode.tokens
-        tally.turns += len(episode.turns)
+        tally.turns += len(episode.spoken)
         tally.cut += sum(turn.finish == "length" for turn in episode.turns)
         tally.stops[episode.outcome.stop] += 1
         if episode.error is not None:

@@ -53,7 +53,7 @@ class Readability:
 
     async def loss(self, episode: Episode) -> float | None:
         """R_loss in nats per token; None for a dialogue without a single token."""
-        losses = await asyncio.gather(*(self._turn(episode.instance, turn) for turn in episode.turns))
+        losses = await asyncio.gather(*(self._turn(episode.instance, turn) for turn in episode.spoken))
         return max((loss for loss in losses if loss is not None), default=None)
 
     async def _turn(self, inst: Instance, turn: Turn) -> float | None:

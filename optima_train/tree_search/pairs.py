@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from optima_envs.tools.grammar import without_observation
+
 from ..run.progress import ProgressReporter
 from ..run.records import PreferenceRow, write_records
 from ..run.stage import StageKind, StageResult
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from .tree import Node, Tree
 
 NO_VALUE, NO_IDS, PROMPTS = "a turn without value", "no sampled token ids", "different prompts"
-CUT, BELOW, CLOSE, OUTSIDE = "the better turn was cut", "below the threshold", "below the gap", "outside the top share"
-REASONS = (NO_VALUE, NO_IDS, PROMPTS, CUT, BELOW, CLOSE, OUTSIDE)
+CUT, OWN = "the better turn was cut", "the better turn speaks for the world"
+BELOW, CLOSE, OUTSIDE = "below the threshold", "below the gap", "outside the top share"
+REASONS = (NO_VALUE, NO_IDS, PROMPTS, CUT, OWN, BELOW, CLOSE, OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ class Pair:
 def pairs_of(tree: Tree, config: PairsConfig, dropped: Counter[str]) -> list[Pair]:
     """The pairs a tree gives, best chosen value first; what is left out is counted in ``dropped`` by reason.
 
-    A turn cut at the token limit may be rejected but not chosen: it would teach not to end. Equal values go by the
+    A turn cut at the token limit may be rejected but not chosen: it would teach not to end; where the world replies, so
+    may one that invents its reply. Equal values go by the
     larger gap, then by node number.
     """
     kept = []
+    world = any(node.replied for node in tree.nodes)
     for pair in _siblings(tree, config, dropped):
-        reason = _flaw(pair, config)
+        reason = _flaw(pair, config, world)
         if reason is None:
             kept.append(pair)
         else:
@@ -65,7 +70,7 @@ def _siblings(tree: Tree, config: PairsConfig, dropped: Counter[str]) -> Iterato
     for parent in tree.nodes:
         children = [tree.nodes[child] for child in parent.children]
         valued = sorted((c for c in children if c.value is not None), key=lambda c: (-c.worth, c.id))
-        depth = len(tree.path(parent.id))
+        depth = sum(not node.replied for node in tree.path(parent.id))
         if config.kind == "all":
             dropped[NO_VALUE] += _twos(len(children)) - _twos(len(valued))
             yield from (Pair(depth, *two) for two in combinations(valued, 2))
@@ -79,7 +84,7 @@ def _twos(count: int) -> int:
     return count * (count - 1) // 2
 
 
-def _flaw(pair: Pair, config: PairsConfig) -> str | None:
+def _flaw(pair: Pair, config: PairsConfig, world: bool) -> str | None:
     """Why a pair is no training data, if so: the first reason that holds."""
     better, worse = pair.chosen.turn, pair.rejected.turn
     if not all(turn.ids and turn.prompt_ids for turn in (better, worse)):
@@ -88,6 +93,8 @@ def _flaw(pair: Pair, config: PairsConfig) -> str | None:
         return PROMPTS
     if better.finish != "stop":
         return CUT
+    if world and without_observation(better.text) != better.text:
+        return OWN
     if not pair.chosen.worth > config.threshold:
         return BELOW
     return None if pair.gap > config.gap else CLOSE

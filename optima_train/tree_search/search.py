@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from optima_agents.dialogue import Dialogue
-from optima_agents.guard import guarded, together
+from optima_agents.guard import EnvError, env, failure, guarded, together
 from optima_envs.codec import strict_json
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 from optima_envs.rewards import Breakdown, Reward
@@ -107,7 +107,7 @@ class TreeSearch:
             key = EpisodeKey(name, number * config.rollouts + k, self._seed)
             dialogue = Dialogue(self._scenario, key, inst, {}, retries=0, keep_ids=True)
             branches.append(Branch(dialogue, start, config.episode_timeout))
-            branches[-1].move(tree, start)
+            branches[-1].move(tree, tree.after(start).id)
         record, unfinished = Round(name, number, start, len(tree.nodes)), branches
         while unfinished:
             unfinished = await self._advance(tree, unfinished, record)
@@ -124,11 +124,15 @@ class TreeSearch:
             if isinstance(turn, ErrorInfo):
                 branch.error = turn
                 continue
-            node, merged = tree.add_or_merge(branch.node, turn, self._config.merge_distance)
+            try:
+                merged = self._place(tree, branch, turn)
+            except EnvError as err:
+                tree.nodes[branch.node].ending = ending(failure(err))
+                merged = False
+            else:
+                if not merged:
+                    fresh.append(branch)
             record.count(turn, merged)
-            branch.move(tree, node.id)
-            if not merged:
-                fresh.append(branch)
         limit = self._config.episode_timeout
         endings = await together((guarded(branch.dialogue.ended(), limit) for branch in fresh), hurry=True)
         for branch, ended in zip(fresh, endings, strict=True):
@@ -142,6 +146,31 @@ class TreeSearch:
             elif branch.error is None:
                 continuing.append(branch)
         return continuing
+
+    def _place(self, tree: Tree, branch: Branch, turn: Turn) -> bool:
+        """Move the branch to the turn's node and on to the world's reply to it; whether it was merged. Raises EnvError
+        with the branch at a node of its own."""
+        dialogue = branch.dialogue
+        effect = getattr(self._scenario.rules, "effect", None)
+        before = dialogue.turns
+
+        def alike(other: Turn) -> bool:
+            # turns that ask for something else lead somewhere else, however few letters they differ in
+            return effect is None or env(effect, dialogue.inst, before, turn) == env(
+                effect, dialogue.inst, before, other
+            )
+
+        try:
+            node, merged = tree.add_or_merge(branch.node, turn, self._config.merge_distance, alike)
+        except EnvError:
+            branch.move(tree, tree.add(branch.node, turn).id)
+            raise
+        branch.move(tree, tree.after(node.id).id)
+        if not merged:
+            dialogue.hear()
+            if len(dialogue.turns) > len(before) + 1:
+                branch.move(tree, tree.add(node.id, dialogue.turns[-1]).id)
+        return merged
 
     async def _next_turn(self, branch: Branch) -> Turn | ErrorInfo:
         async def turns() -> tuple[Turn, ...]:

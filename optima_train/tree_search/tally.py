@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optima_envs.records import of_agents
+
 from .log import COUNTS, Trees
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class TreeTally:
     """Counts over all trees. ``tokens`` and ``turns`` are those of whole dialogues, shared beginnings and all, so they
-    compare with the dialogues of other stages; ``sampled_tokens`` is what was really sampled."""
+    compare with the dialogues of other stages; ``sampled_tokens`` is what was really sampled. The world's replies are
+    neither ``nodes`` nor ``turns``."""
 
     trees: int = 0
     dead: int = 0
@@ -42,7 +45,7 @@ class TreeTally:
     def add(self, tree: Tree) -> None:
         self.trees += 1
         self.exhausted += tree.exhausted
-        self.nodes += len(tree.nodes) - 1
+        self.nodes += sum(not node.replied for node in tree.nodes) - 1
         self.cut += sum(node.turn.finish == "length" for node in tree.nodes)
         failed = self.failures
         for played in tree.dialogues:
@@ -52,7 +55,7 @@ class TreeTally:
     def _dialogue(self, tree: Tree, played: Played) -> None:
         self.dialogues += 1
         turns = tree.turns(played.leaf)
-        self.turns += len(turns)
+        self.turns += len(of_agents(turns))
         self.tokens += sum(turn.tokens for turn in turns)
         ending = tree.nodes[played.leaf].ending
         if played.error is not None or ending is None:

@@ -1,4 +1,5 @@
-"""Tree: dialogues of one instance that share their beginnings; a node is a turn, the root the task itself.
+"""Tree: dialogues of one instance that share their beginnings; a node is a turn, the root the task itself. What the
+world replies to a turn is that node's only child; it is no choice of anybody's, so it is never merged or expanded.
 
 Paper section 2.4, Alg. 4 and App. H.1. All of it is pure: no model, no chance but the generator that is passed in.
 """
@@ -6,13 +7,13 @@ Paper section 2.4, Alg. 4 and App. H.1. All of it is pure: no model, no chance b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
-from optima_envs.records import Turn
+from optima_envs.records import ENVIRONMENT, Turn
 
 if TYPE_CHECKING:
     from optima_envs.records import ErrorInfo, Outcome
@@ -54,6 +55,11 @@ class Node:
     children: list[int] = field(default_factory=list)
     value: float | None = None
     expanded: bool = False
+
+    @property
+    def replied(self) -> bool:
+        """Whether the turn is the world's."""
+        return self.turn.agent == ENVIRONMENT
 
     @property
     def worth(self) -> float:
@@ -98,22 +104,32 @@ class Tree:
         self.nodes[parent].children.append(node.id)
         return node
 
-    def add_or_merge(self, parent: int, turn: Turn, distance: float) -> tuple[Node, bool]:
+    def after(self, id: int) -> Node:  # noqa: A002
+        """The node behind which agents speak next: ``id``, or the world's reply to it."""
+        node = self.nodes[id]
+        child = self.nodes[node.children[0]] if node.children else node
+        return child if child.replied else node
+
+    def add_or_merge(
+        self, parent: int, turn: Turn, distance: float, alike: Callable[[Turn], bool] = lambda other: True
+    ) -> tuple[Node, bool]:
         """The node ``turn`` belongs to, and whether it was merged: into the sibling nearest to it by edit distance
-        over the longer length, if nearer than ``distance``."""
-        gaps = [(gap(turn.text, self.nodes[child].turn.text, distance), child) for child in self.nodes[parent].children]
+        over the longer length, if nearer than ``distance``. Siblings that are not ``alike`` are left out."""
+        siblings = [child for child in self.nodes[parent].children if alike(self.nodes[child].turn)]
+        gaps = [(gap(turn.text, self.nodes[child].turn.text, distance), child) for child in siblings]
         nearest, child = min(gaps, default=(1.0, ROOT))
         return (self.nodes[child], True) if nearest < distance else (self.add(parent, turn), False)
 
     def candidates(self, distance: float) -> list[Node]:
         """Nodes that may be expanded next: neither leaves nor parents of leaves alone, with a value, and no nearer
         than ``distance`` to a node expanded before (so never one of those)."""
-        before = [node.turn.text for node in self.nodes[1:] if node.expanded]
+        before = [node.turn.text for node in self.nodes[1:] if node.expanded and not node.replied]
         return [
             node
             for node in self.nodes[1:]
             if node.value is not None
-            and any(self.nodes[child].children for child in node.children)
+            and not node.replied
+            and any(self.after(child).children for child in self.after(node.id).children)
             and all(gap(node.turn.text, text, distance) >= distance for text in before)
         ]
 

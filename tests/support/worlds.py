@@ -8,6 +8,7 @@ from optima_envs.records import Instance, Turn
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 WORLDS = ("twohop-asym", "arith-debate")
+TOOL_WORLDS = ("twohop-search", "arith-plan")
 FILES = {
     "hotpotqa-asym": "hotpot_qa/test.parquet",
     "2wmh-asym": "2wikimultihopqa/test.parquet",
@@ -17,6 +18,13 @@ FILES = {
     "math-debate": "math/test.parquet",
     "arc-debate": "arc_challenge/test.parquet",
     "mmlu-debate": "mmlu/test.parquet",
+}
+TOOL_FILES = {
+    "dbbench-sql": "agent_tuning/agentbench/dbbench_standard.jsonl",
+    "dbbench-sql-checked": "agent_tuning/agentbench/dbbench_standard.jsonl",
+    "hotpotqa-search": "hotpot_qa/test.parquet",
+    "gsm8k-calc": "gsm8k/test.jsonl",
+    "gsm8k-plan": "gsm8k/test.jsonl",
 }
 
 

@@ -44,7 +44,7 @@ function browse({ cells, instances, agents, stops, columns: col, starts }) {
     let turns;
     try { turns = await turnsOf(i, starts); } catch (error) { return node.replaceChildren(picker, nothing(`The turns cannot be opened: ${error.message}`)); }
     if (node.turn !== mine) return undefined; // another dialogue was chosen meanwhile
-    const answer = element("p", { class: "facts" }, `score ${show(col.score[i])} · ${plural(col.tokens[i], "token")} · ${plural(turns.length, "turn")} · ${stops[col.stop[i]]} · answer: `, element("bdi", { text: col.answer[i] ?? "none" }));
+    const answer = element("p", { class: "facts" }, `score ${show(col.score[i])} · ${plural(col.tokens[i], "token")} · ${plural(col.turns[i], "turn")} · ${stops[col.stop[i]]} · answer: `, element("bdi", { text: col.answer[i] ?? "none" }));
     const parts = [picker, answer];
     if (col.error[i]) parts.push(element("p", { class: "no facts", dir: "auto", text: col.error[i] }));
     if (col.terms[i]) {

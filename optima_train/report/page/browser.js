@@ -4,6 +4,7 @@ const [INSTANCE, ORIGIN, SAMPLE, SCORE, CORRECT, REWARD, TERMS, STOP, ANSWER, TU
 const { episodes, instances, origins, agents } = data;
 let found = [];
 const tokensOf = (e) => e[TURNS].reduce((sum, turn) => sum + turn[2], 0);
+const spokenIn = (e) => e[TURNS].filter((turn) => agents[turn[0]] !== WORLD).length;
 const outcomes = {
   correct: (e) => e[CORRECT] && !e[ERROR], wrong: (e) => !e[CORRECT] && !e[ERROR], "no answer": (e) => e[ANSWER] === null && !e[ERROR],
   failed: (e) => Boolean(e[ERROR]), kept: (e) => e[KEPT] === 1, dropped: (e) => e[KEPT] === 0,
@@ -38,13 +39,13 @@ function row(position) {
   const mark = e[ERROR] ? "failed" : e[CORRECT] ? "correct" : "wrong";
   return [element("div", { class: "q", text: instances[e[INSTANCE]][1] }),
     element("div", { class: "m" }, element("span", { class: mark === "correct" ? "yes" : "no", text: mark }),
-      ` · ${origin[0]} ${origin[1]} · ${tokensOf(e)} tokens · ${e[TURNS].length} turns` + (e[FORMAT] ? ` · ${e[FORMAT]}` : ""))];
+      ` · ${origin[0]} ${origin[1]} · ${tokensOf(e)} tokens · ${spokenIn(e)} turns` + (e[FORMAT] ? ` · ${e[FORMAT]}` : ""))];
 }
 function pane(index, onpick) {
   const e = episodes[index], siblings = byInstance.get(e[INSTANCE]);
   const picker = element("select", { "aria-label": "dialogue of the same question", onchange: () => onpick(Number(picker.value)) },
     ...siblings.map((i) => element("option", { value: i, text: title(episodes[i]), ...(i === index ? { selected: "" } : {}) })));
-  const facts = [`score ${show(e[SCORE])}`, `${tokensOf(e)} tokens`, `${e[TURNS].length} turns`, e[STOP], `answer: ${e[ANSWER] ?? "none"}`];
+  const facts = [`score ${show(e[SCORE])}`, `${tokensOf(e)} tokens`, `${spokenIn(e)} turns`, e[STOP], `answer: ${e[ANSWER] ?? "none"}`];
   if (e[KEPT] !== null) facts.push(e[KEPT] ? "kept for training" : "not kept");
   const terms = Object.entries(e[TERMS]).map(([name, value]) => `${name} ${show(value)}`);
   const node = element("div", { class: "pane" }, picker, element("p", { class: "soft", text: facts.join(" · ") }));

@@ -47,9 +47,10 @@ function onfilter(form, filter) {
   form.addEventListener("change", (event) => { if (event.target.type !== "search") filter(); }, true);
   form.addEventListener("submit", (event) => event.preventDefault());
 }
-// the turns of a dialogue: [{agent, slot, note, text}]
-const turnsView = (turns) => element("div", { class: "turns" }, ...turns.map(({ agent, slot, note, text }) => element("div", { class: `turn s${slot % 3}` },
-  element("div", { class: "who" }, element("bdi", { text: agent }), element("span", { text: note })),
+// the turns of a dialogue: [{agent, slot, note, text}]; what the world replies is no turn of an agent, and looks it
+const WORLD = "environment";
+const turnsView = (turns) => element("div", { class: "turns" }, ...turns.map(({ agent, slot, note, text }) => element("div", { class: `turn ${agent === WORLD ? "world" : `s${slot % 3}`}` },
+  element("div", { class: "who" }, element("bdi", { text: agent }), element("span", { text: agent === WORLD ? "reply of the world" : note })),
   element("div", { class: "said", dir: "auto", text: text || "(said nothing)" }))));
 const knowledge = (told) => {
   const notes = element("details", {}, element("summary", { text: "what each agent knows" }));

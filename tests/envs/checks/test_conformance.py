@@ -9,16 +9,20 @@ from functools import partial
 
 import pytest
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
-from support.worlds import DATA, FILES, WORLDS, Tiny
+from support.acting import record
+from support.worlds import DATA, FILES, TOOL_FILES, TOOL_WORLDS, WORLDS, Tiny
 
 import optima_envs
 from optima_envs.adapters.making import make_aec as aec
 from optima_envs.adapters.parallel import DialogueEnv
 from optima_envs.checks.canary import NonConformanceError, check_canaries
 from optima_envs.checks.check import CHECKS
+from optima_envs.checks.parts import check_rules
 from optima_envs.games.asymmetric import AsymmetricQA
-from optima_envs.records import View
-from optima_envs.scenario import Scenario
+from optima_envs.games.replies import reply
+from optima_envs.games.tool_use import ToolUse
+from optima_envs.records import Instance, View
+from optima_envs.scenario import Listed, Scenario
 from optima_envs.scoring.metrics import METRICS
 
 VARIANTS = (
@@ -36,9 +40,21 @@ def test_worlds_conform(name, kwargs):
     assert tuple(optima_envs.check_env(name, **kwargs)) == CHECKS
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kwargs", [{}, {"max_turns": 3, "token_budget": 30}, {"render_mode": "ansi"}], ids=str)
+@pytest.mark.parametrize("name", TOOL_WORLDS)
+def test_worlds_that_reply_conform(name, kwargs):
+    assert tuple(optima_envs.check_env(name, **kwargs)) == CHECKS
+
+
+def test_tables_conform():
+    rows = [record("counting", ["4"]), record("UPDATE", ["UPDATE `harbour log` SET Crates = 1"])]
+    for settings in ({}, {"attempts": 2}, {"lenient": True}):
+        assert tuple(optima_envs.check_env("dbbench-sql-checked", data=rows, **settings)) == CHECKS
+
+
+@pytest.mark.parametrize("name", [*FILES, *TOOL_FILES])
 def test_datasets_conform(name):
-    path = DATA / FILES[name]
+    path = DATA / (FILES | TOOL_FILES)[name]
     if not path.exists():
         pytest.skip(f"no real records at {path}")
     scene = optima_envs.scenario(name, data=str(path), skip_bad_rows=True)
@@ -49,12 +65,24 @@ def test_all_built_in_environments_are_covered():
     built_in = {
         name.split("/")[1].removesuffix("-v0") for name in optima_envs.list_envs() if name.startswith("optima/")
     }
-    assert built_in == {*WORLDS, *FILES}
+    assert built_in == {*WORLDS, *FILES, *TOOL_WORLDS, *TOOL_FILES}
 
 
 @pytest.mark.parametrize("kwargs", VARIANTS[:3], ids=str)
 @pytest.mark.parametrize("name", WORLDS)
 def test_pettingzoo_and_its_turn_based_view(name, kwargs, capsys):
+    pettingzoo_passes(name, kwargs, capsys)
+
+
+@pytest.mark.parametrize("name", [*TOOL_WORLDS, *TOOL_FILES])
+def test_pettingzoo_where_the_world_replies(name, capsys):
+    path = DATA / TOOL_FILES.get(name, "")
+    if not path.exists():
+        pytest.skip(f"no real records at {path}")
+    pettingzoo_passes(name, {"data": str(path)} if name in TOOL_FILES else {}, capsys)
+
+
+def pettingzoo_passes(name, kwargs, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         parallel_api_test(optima_envs.make(name, **kwargs), num_cycles=100)
@@ -80,6 +108,20 @@ class Blind(AsymmetricQA):
 
     def view(self, inst, turns, agent) -> View:
         return replace(super().view(inst, turns, agent), dialogue=())
+
+
+class Babbling(ToolUse):
+    """A world that tells what it knows, asked or not."""
+
+    def respond(self, inst, turns):
+        return reply(str(inst.meta["passages"]))
+
+
+class Namesake(AsymmetricQA):
+    """An agent with the name of the world's replies."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "agents", ("Alice", "environment"))
 
 
 class Gossip(DialogueEnv):
@@ -135,6 +177,22 @@ class Stuck(DialogueEnv):
 def test_the_kit_catches(factory, message):
     with pytest.raises(NonConformanceError, match=message):
         optima_envs.check_env(factory)
+
+
+def test_the_kit_catches_a_world_that_tells_what_nobody_asked():
+    inst = Instance("q", "Which?", ("a",), meta={"passages": [["Title", "Text."]]})
+
+    def env(rules):
+        return lambda: DialogueEnv(Scenario("tests/babbling-v0", rules, Listed([inst], "babbling"), METRICS["f1"]))
+
+    with pytest.raises(NonConformanceError, match=r"canary: .* holds instance\.meta"):
+        optima_envs.check_env(env(Babbling()))
+    assert tuple(optima_envs.check_env(env(ToolUse()))) == CHECKS
+
+
+def test_the_kit_catches_an_agent_called_as_the_world():
+    with pytest.raises(NonConformanceError, match="an agent is called 'environment'"):
+        check_rules(Scenario("tests/name-v0", Namesake(), Tiny(), METRICS["f1"]), 0)  # type: ignore[arg-type]
 
 
 def test_the_kit_passes_a_sound_third_party_env():

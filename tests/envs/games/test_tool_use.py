@@ -16,7 +16,7 @@ from support.acting import BOATS, COLUMNS, play, replies, script, sql
 from optima_envs.games.replies import Responds, replied
 from optima_envs.games.rules import Rules
 from optima_envs.games.tool_use import MAX_REFLECTION, NO_VERDICT, ToolUse, remember, verdict
-from optima_envs.records import ENVIRONMENT, Episode, EpisodeKey, Instance, Outcome, Turn
+from optima_envs.records import ENVIRONMENT, Episode, EpisodeKey, Instance, Outcome, Turn, of_agents
 from optima_envs.registry import UnknownName
 from optima_envs.tools.actions import NO_ACTION, NOT_OFFERED, OWN_OBSERVATION, SEVERAL, UNKNOWN_TOOL
 from optima_envs.tools.rows import METRIC
@@ -360,7 +360,7 @@ def test_any_dialogue_ends_and_depends_on_its_turns_alone(lines, checker, attemp
     rules = ToolUse(world="sql", checker=checker, attempts=attempts, memory=memory, max_turns=9)
     said = iter(lines)
     turns, outcome = play(rules, inst, lambda view: next(said, "hm"))
-    assert rules.spoken(turns) <= 9 and outcome.stop in ("answered", "max_turns")
+    assert len(of_agents(turns)) <= 9 and outcome.stop in ("answered", "max_turns")
     assert all(a.agent != ENVIRONMENT or b.agent != ENVIRONMENT for a, b in pairwise(turns))
     fresh = ToolUse(world="sql", checker=checker, attempts=attempts, memory=memory, max_turns=9)
     assert fresh.outcome(inst, turns) == outcome and fresh.faults(inst, turns) == rules.faults(inst, turns)
