@@ -90,11 +90,16 @@ class Player:
 
     async def judged(self, outcome: Outcome) -> Ended:
         """``outcome`` with its score. Raises EnvError."""
-        judge = self.scenario.judge, self.inst, self.spoken(), outcome
         if getattr(self.scenario.metric, "instant", False):
-            return outcome, *env(*judge)
+            return outcome, *env(self._judge, outcome)
         # it may wait, for a maths worker say, and the other episodes must go on meanwhile
-        return outcome, *await asyncio.to_thread(env, *judge)
+        return outcome, *await asyncio.to_thread(env, self._judge, outcome)
+
+    def _judge(self, outcome: Outcome) -> tuple[float, bool]:
+        score, correct = self.scenario.judge(self.inst, self.spoken(), outcome)
+        if not score and (reason := self.scenario.reason(self.inst, outcome)):
+            self.info["score_reason"] = reason  # it could not be judged, which is not the same as wrong
+        return score, correct
 
     def record(self, ended: Ended | ErrorInfo, seconds: float) -> Episode:
         """The episode as it ended, or as it failed."""

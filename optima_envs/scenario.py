@@ -75,6 +75,11 @@ class Scenario:
             raise ValueError(f"metric {self.metric.name!r} gave {score:g} as the score of {inst.id!r}; it is in [0, 1]")
         return score, bool(self.metric.correct(score))
 
+    def reason(self, inst: Instance, outcome: Outcome) -> str | None:
+        """Why the metric could not tell and gave 0 (it refused the answer, or ran out of time); None when it could."""
+        why = getattr(self.metric, "reason", None)
+        return None if why is None else why(outcome.answer, inst.answers)
+
     def supported(self, inst: Instance, turns: Sequence[Turn]) -> bool | None:
         """Whether the final answer was derivable when it was first stated; None when the task cannot tell."""
         tell = getattr(self.task, "supported", None)

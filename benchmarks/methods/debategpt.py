@@ -17,8 +17,10 @@ SUMMARISE = "You summarise replies to a question: merge them into one short text
 NEUTRAL = 50.0  # the weight of a reply without a usable confidence
 
 _CONFIDENCE = re.compile(
-    r"confidence(?:[^\d\n<\\]{0,20}1 ?(?:-|to) ?100)?"  # "Confidence (1-100): 85" states 85
-    r"[^\d\n<\\]{0,40}?(-?\d{1,6}(?:\.\d{1,6})?)(?![\d,.]*\d)",
+    # "Confidence (0-10): 8" and "Confidence: 8/10" state 80 of 100
+    r"confidence(?:[^\d\n<\\]{0,20}[01] ?(?:-|\u2013|to|and) ?(?P<top>100|20|10|5|1)(?![\d.]))?"
+    r"[^\d\n<\\]{0,40}?(?P<sure>-?\d{1,6}(?:\.\d{1,6})?)(?![\d,.]*\d)"
+    r"(?: ?(?:/|out of) ?(?P<of>[1-9]\d{0,3})(?![\d.]*\d))?",
     re.IGNORECASE | re.ASCII,
 )
 _MAX_TEXT = 20_000
@@ -77,9 +79,16 @@ def advice(session: Session, summary: Turn) -> str:
 
 
 def confidence(text: str) -> float | None:
-    """The number after the last word "confidence", if it is from 1 to 100."""
-    found = [float(number) for number in _CONFIDENCE.findall(visible(text)[-_MAX_TEXT:])]
-    return found[-1] if found and 1 <= found[-1] <= 100 else None
+    """The number after the last word "confidence", if it is from 1 to 100; one of another scale that is named
+    (``8/10``, ``0-10: 8``), or a share between 0 and 1, is taken to that one."""
+    found = list(_CONFIDENCE.finditer(visible(text)[-_MAX_TEXT:]))
+    if not found:
+        return None
+    last = found[-1]
+    sure = float(last["sure"])
+    scale = float(last["of"] or last["top"] or (1 if 0 < sure < 1 else 100))
+    share = round(sure * 100 / scale, 6)
+    return share if 1 <= share <= 100 else None
 
 
 DEBATEGPT = Baseline(

@@ -116,10 +116,7 @@ class RoundRobin:
 
     def stated(self, turn: Turn) -> str | None:
         """The answer stated in ``turn``; None when there is none or its speaker is not entitled to give one."""
-        form = self.form
-        if form.mark not in turn.text or not self.entitled(turn.agent):  # most turns need no reading
-            return None
-        return _find(form, turn.text)
+        return _find(self.form, turn.text) if self.entitled(turn.agent) else None
 
     def last_answer(self, turns: Turns) -> str | None:
         """The answer stated last, or None: the final answer of a dialogue that ran into a limit."""

@@ -1,6 +1,6 @@
 """AnswerFormat: the form in which an answer is asked for, stated and found. Nothing else spells it.
 
-What is found: in the speaker's own text outside ``<think>`` spans, at most its last ``MAX_SCAN`` characters, the last
+What is found: in the speaker's own text outside of thinking, at most its last ``MAX_SCAN`` characters, the last
 complete, non-empty answer of at most ``MAX_ANSWER`` characters. Anything unclosed, empty or longer is no answer.
 """
 
@@ -9,32 +9,40 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from .boxes import boxes, run
 from .thinking import visible
 
 MAX_ANSWER = 2_000
 MAX_SCAN = 100_000
 
-Spans = list[tuple[int, int]]
-_TAG = re.compile(r"<(/?)A>", re.IGNORECASE | re.ASCII)
-# an escaped character is one token, so that \{ and \} never count as braces
-_BRACE = re.compile(r"(\\boxed\s*\{)|\\.|([{}])", re.DOTALL)
+# < A >, </A>, <\A>, \<A>, &lt;A&gt;
+_TAG = re.compile(r"\\?(?:<|&lt;)\s?([/\\]?)\s?A\s?(?:>|&gt;)", re.IGNORECASE | re.ASCII)
 
 
-@dataclass(frozen=True)
+class Stated(NamedTuple):
+    """An answer, and where in its text it begins and ends."""
+
+    start: int
+    end: int
+    answer: str
+
+
+@dataclass(frozen=True, eq=False)
 class AnswerFormat:
     """How an answer is written: ``open``, the answer, ``close``.
 
-    ``gap`` stands on both sides of an answer that models are shown or are meant to copy; ``mark`` is part of every
-    answer in this form, so a text without it need not be read; ``spans`` finds (start, end) of each complete answer.
+    ``gap`` stands on both sides of an answer that models are shown or are meant to copy; one of ``marks`` is part of
+    every answer in this form, so a text without them need not be read; ``last`` finds the last answer in a text.
     """
 
     name: str
     open: str
     close: str
     gap: str
-    mark: str
-    spans: Callable[[str], Spans] = field(repr=False)
+    marks: tuple[str, ...]
+    last: Callable[[str], Stated | None] = field(repr=False)
 
     def ask(self, gap: str | None = None) -> str:
         """The form as a prompt shows it."""
@@ -45,55 +53,51 @@ class AnswerFormat:
         gap = self.gap if gap is None else gap
         return f"{self.open}{gap}{answer}{gap}{self.close}"
 
-    def find(self, text: str) -> str | None:
+    def find(self, text: str, opened: bool = False) -> str | None:
         """The answer stated in one utterance, stripped; None when there is none. Where pairs nest, the one opened last
-        counts."""
-        if self.mark not in text:
+        counts. ``opened``: the text begins inside the thinking that its prompt opened."""
+        if not any(mark in text for mark in self.marks):
             return None
-        shown = visible(text)[-MAX_SCAN:]
-        place = self.place(shown)
-        return shown[place[0] : place[1]].strip() if place else None
+        stated = self.place(visible(text, opened)[-MAX_SCAN:])
+        return stated.answer if stated else None
 
-    def place(self, shown: str) -> tuple[int, int] | None:
-        """(start, end) of the answer that counts in a text without thinking; see ``find``."""
-        best = None
-        for start, end in self.spans(shown):
-            if (best is None or start > best[0]) and end - start <= MAX_ANSWER and shown[start:end].strip():
-                best = (start, end)
-        return best
+    def place(self, shown: str) -> Stated | None:
+        """The answer that counts in a text without thinking, and where it stands; see ``find``."""
+        return self.last(shown)
 
 
-def tags(text: str) -> Spans:
-    """(start, end) of what each complete <A>...</A> holds."""
-    spans, start = [], None
+def last_tag(text: str) -> Stated | None:
+    """The last complete, non-empty ``<A>...</A>``; blanks, backslashes and entities in its marks are let pass."""
+    stated, start = None, None
     for match in _TAG.finditer(text):
-        if match[1] == "":
+        if not match[1]:
             start = match.end()
         elif start is not None:
-            spans.append((start, match.start()))
+            held = text[start : match.start()] if match.start() - start <= MAX_ANSWER else ""
+            if held.strip():
+                stated = Stated(start, match.start(), held.strip())
             start = None
-    return spans
+    return stated
 
 
-def boxes(text: str) -> Spans:
-    """(start, end) of what each complete \\boxed{...} holds, inner boxes before outer ones."""
-    spans: Spans = []
-    stack: list[int | None] = []  # the start of a box's inside, None for a plain brace
-    for match in _BRACE.finditer(text):
-        if match[1]:
-            stack.append(match.end())
-        elif match[2] == "{":
-            stack.append(None)
-        elif match[2] == "}" and stack:
-            start = stack.pop()
-            if start is not None:
-                spans.append((start, match.start()))
-    return spans
+def last_box(text: str) -> Stated | None:
+    """The last complete, non-empty box; boxes joined to it are one answer with it, parted by commas."""
+    found = [
+        box for box in boxes(text) if 0 < box.close - box.inner <= MAX_ANSWER and text[box.inner : box.close].strip()
+    ]
+    if not found:
+        return None
+    chain = run(text, found, max(found, key=lambda box: box.inner))
+    answer = ", ".join(dict.fromkeys(text[box.inner : box.close].strip() for box in chain))
+    if len(answer) > MAX_ANSWER:
+        chain = chain[-1:]
+        answer = text[chain[0].inner : chain[0].close].strip()
+    return Stated(chain[0].inner, chain[-1].close, answer)
 
 
 # the embedded model was raised on a space inside the tags: a copied name keeps its tokens everywhere
-TAG = AnswerFormat("tag", "<A>", "</A>", " ", "<", tags)
-BOXED = AnswerFormat("boxed", "\\boxed{", "}", "", "\\boxed", boxes)
+TAG = AnswerFormat("tag", "<A>", "</A>", " ", ("<", "&lt;"), last_tag)
+BOXED = AnswerFormat("boxed", "\\boxed{", "}", "", ("box",), last_box)
 FORMATS = {form.name: form for form in (TAG, BOXED)}
 
 

@@ -1,7 +1,8 @@
 """A bounded pool of killable child processes for math equivalence. Safe to call from any number of threads.
 
 Children are started afresh (never forked from a process with threads), on demand, by file name with a pipe each; one
-that used up its limit is gone, and the next call gets a new one. Nothing is pickled.
+that used up its limit is gone, and the next call gets a new one. One that was ended from outside (a signal of the
+kernel or of a person) says nothing about the answer, which is asked for once more. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import queue
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -23,8 +25,21 @@ PATIENCE = 10.0  # a child gets this many times its processor time on the clock 
 LIFETIME = 2_000  # calls after which a child is replaced, so that caches inside libraries cannot grow for ever
 
 
+ATTEMPTS = 2  # children that are tried when one after the other is ended from outside
+OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+
+
 class MathError(RuntimeError):
-    """The pool cannot work at all (the math extra is not installed); never raised because of an answer's text."""
+    """The pool cannot work: the math extra is not installed, or children keep being ended from outside. Never raised
+    because of an answer's text."""
+
+
+class _Ended(Exception):
+    """A child that gave no reply; ``outside``: that was none of its own doing."""
+
+    def __init__(self, why: str, outside: bool) -> None:
+        super().__init__(why)
+        self.outside = outside
 
 
 class _Child:
@@ -39,36 +54,53 @@ class _Child:
         )
         self.calls = 0
         self._buffer = b""
-        if self._reply(START_LIMIT) is None:
+        first = self._reply(START_LIMIT)
+        if "missing" in first:
             self.kill()
-            raise MathError("the math worker did not start; install optima-marl[math]")
+            raise MathError(f"math-verify cannot be imported ({first['missing']}); install optima-marl[math]")
 
-    def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any] | None:
-        """The reply; None when the child used up ``limit`` seconds of processor time, or died otherwise."""
+    def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any]:
+        """The reply. Raises _Ended when the child used up ``limit`` seconds of processor time, or died otherwise."""
         self.calls += 1
         assert self.process.stdin is not None  # noqa: S101 - for the type checker
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            return None
-        return self._reply(PATIENCE * limit)
+            raise self._ended(limit) from None
+        return self._reply(PATIENCE * limit, limit)
 
-    def _reply(self, limit: float) -> dict[str, Any] | None:
+    def _reply(self, patience: float, limit: float | None = None) -> dict[str, Any]:
         assert self.process.stdout is not None  # noqa: S101 - for the type checker
-        descriptor, deadline = self.process.stdout.fileno(), time.monotonic() + limit
+        descriptor, deadline = self.process.stdout.fileno(), time.monotonic() + patience
         with selectors.DefaultSelector() as selector:
             selector.register(descriptor, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
                 left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(left):
-                    return None
+                    self.kill()
+                    raise _Ended(f"the math worker said nothing for {patience:g} s and was stopped", outside=True)
                 chunk = os.read(descriptor, 65_536)
                 if not chunk:
-                    return None
+                    raise self._ended(limit)
                 self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         return json.loads(line)
+
+    def _ended(self, limit: float | None) -> _Ended:
+        """Why the process, whose pipes are closed, came to its end."""
+        try:
+            code = self.process.wait(START_LIMIT)
+        except subprocess.TimeoutExpired:
+            return _Ended("the math worker closed its pipes", outside=True)
+        finally:
+            self.kill()
+        when = "while starting" if limit is None else "while comparing"
+        if code == -signal.SIGPROF:
+            return _Ended(f"no result within {limit:g} s of processor time", outside=False)
+        if code < 0:
+            return _Ended(f"the math worker was ended by signal {-code} {when}", outside=-code in OUTSIDE)
+        return _Ended(f"the math worker ended with exit code {code} {when}", outside=limit is None)
 
     def kill(self) -> None:
         self.process.kill()
@@ -96,28 +128,35 @@ class Pool:
         """``{"equal": bool}``, or ``{"error": reason}``; ``limit`` in seconds of processor time. Waits for a free
         child.
 
-        Raises MathError when no child can be started.
+        Raises MathError when no child can be started, or ATTEMPTS of them were ended from outside.
         """
-        child = self._slots.get()
-        try:
-            if child is None:
-                child = _Child()
-                self.stats["started"] += 1
-            reply = child.ask({"answer": answer, "gold": gold, "limit": limit}, limit)
-            self.stats["calls"] += 1
-            if reply is None:
+        why = ""
+        for _ in range(ATTEMPTS):
+            child = self._slots.get()
+            try:
+                if child is None:
+                    child = _Child()
+                    self.stats["started"] += 1
+                reply = child.ask({"answer": answer, "gold": gold, "limit": limit}, limit)
+                self.stats["calls"] += 1
+                if child.calls >= LIFETIME:
+                    child.kill()
+                    child = None
+                return reply
+            except _Ended as end:
+                child, why = None, str(end)
                 self.stats["killed"] += 1
-            if reply is None or child.calls >= LIFETIME:
-                child.kill()
+                if not end.outside:
+                    self.stats["calls"] += 1
+                    return {"error": why}
+            except BaseException:
+                if child is not None:  # interrupted between request and reply: its pipe is out of step
+                    child.kill()
                 child = None
-        except BaseException:
-            if child is not None:  # interrupted between request and reply: its pipe is out of step
-                child.kill()
-            child = None
-            raise
-        finally:
-            self._slots.put(child)
-        return {"error": f"no result within {limit:g} s, or the worker died"} if reply is None else reply
+                raise
+            finally:
+                self._slots.put(child)
+        raise MathError(f"{why}, {ATTEMPTS} times in a row: no verdict (out of memory?)")
 
     def close(self) -> None:
         """End idle children. The pool stays usable: later calls start new ones."""

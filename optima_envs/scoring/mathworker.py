@@ -2,8 +2,9 @@
 
 Run by file name; imports nothing of ours, and lets no text reach ``eval``: answers are read by math-verify's LaTeX
 grammar only, not by its Python one. Request ``{"answer": str, "gold": str, "limit": seconds}``; reply ``{"equal":
-bool}`` or ``{"error": str}``; the first line out is ``{"ready": true}``. The limit is processor time, so that a
-loaded machine changes no verdict; the process ends itself when it is used up, whether or not the parent still lives.
+bool}`` or ``{"error": str}``; the first line out is ``{"ready": true}``, or ``{"missing": str}`` where math-verify
+cannot be imported. The limit is processor time, so that a loaded machine changes no verdict; the process ends itself
+when it is used up, whether or not the parent still lives.
 """
 
 from __future__ import annotations
@@ -20,13 +21,35 @@ from typing import Any
 MEMORY = 2 << 30  # bytes of address space
 
 
+@lru_cache(maxsize=1)
+def reading() -> Any:
+    """How math-verify reads: LaTeX alone, one box, units and words left to the parent, which took them off."""
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig
+
+    kept = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="all")
+    return LatexExtractionConfig(boxed_match_priority=0, normalization_config=kept)
+
+
 @lru_cache(maxsize=2_000)
 def read(text: str) -> Any:
     """The expressions math-verify reads; an empty list when it reads none."""
-    from math_verify import LatexExtractionConfig, parse
+    from math_verify import parse
 
-    # 0: no timeout of its own, which would need the main thread's signals
-    return parse(f"$\\boxed{{{text}}}$", [LatexExtractionConfig(boxed_match_priority=0)], parsing_timeout=0)
+    # first match: a box that cannot be parsed is not searched for parts that can; 0: no timeout of its own, which
+    # would need the main thread's signals
+    found = parse(f"$\\boxed{{{text}}}$", [reading()], extraction_mode="first_match", parsing_timeout=0)
+    return [imaginary(expression) for expression in found]
+
+
+def imaginary(expression: Any) -> Any:
+    """``expression`` with the imaginary unit for the symbol i, which math-verify leaves a symbol."""
+    from sympy import Expr, I
+
+    if not isinstance(expression, Expr):
+        return expression
+    unit = next((symbol for symbol in expression.free_symbols if str(symbol) == "i"), None)
+    return expression if unit is None else expression.subs(unit, I)
 
 
 def equal(answer: str, gold: str) -> bool:
@@ -34,7 +57,54 @@ def equal(answer: str, gold: str) -> bool:
     from math_verify import verify
 
     left, right = read(gold), read(answer)
-    return bool(left and right and verify(left, right, strict=True, timeout_seconds=None))
+    if not left or not right:
+        return False
+    if not verify(left, right, strict=True, timeout_seconds=None, allow_set_relation_comp=True):
+        return False
+    try:
+        return not apart(left[0], right[0])
+    except (TypeError, ValueError, ArithmeticError, AttributeError):  # no numbers after all
+        return True
+
+
+def apart(left: Any, right: Any) -> bool:
+    """Whether numbers that math-verify takes for the same differ by more than a 10^12th: it rounds to absolute places,
+    where small ones are all 0. False for anything but numbers, and sets, tuples and matrices of them."""
+    from sympy import N
+
+    ours, theirs = flat(left), flat(right)
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        return False
+    for one, other in zip(sorted(ours, key=place), sorted(theirs, key=place), strict=True):
+        if one != other and abs(N(one - other, 20)) > max(abs(N(one)), abs(N(other))) * 1e-12:
+            return True
+    return False
+
+
+def place(number: Any) -> tuple[float, float]:
+    """Where a number lies in the complex plane."""
+    from sympy import N
+
+    point = complex(N(number))
+    return point.real, point.imag
+
+
+def flat(expression: Any) -> list[Any] | None:
+    """The numbers an expression is made of; None when it holds anything else."""
+    from sympy import Eq, Expr, FiniteSet, Interval, MatrixBase, Tuple
+
+    if isinstance(expression, Eq):
+        return flat(expression.rhs)
+    if isinstance(expression, Expr):
+        value = expression.doit()
+        return [value] if value.is_number else None
+    if isinstance(expression, Interval):
+        parts = [flat(expression.start), flat(expression.end)]
+    elif isinstance(expression, (MatrixBase, FiniteSet, Tuple)):
+        parts = [flat(part) for part in (expression.flat() if isinstance(expression, MatrixBase) else expression.args)]
+    else:
+        return None
+    return None if None in parts else [number for part in parts for number in part or ()]
 
 
 def main() -> None:
@@ -46,7 +116,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.setrecursionlimit(2_000)
-    equal("1", "\\frac{2}{2}")  # imports the libraries and builds their parsers
+    try:
+        equal("1", "\\frac{2}{2}")  # imports the libraries and builds their parsers
+    except ImportError as err:
+        print(json.dumps({"missing": str(err)}), file=replies, flush=True)
+        return
     print(json.dumps({"ready": True}), file=replies, flush=True)
     for line in sys.stdin:
         request = json.loads(line)

@@ -15,15 +15,17 @@ from typing import Protocol, runtime_checkable
 
 from ..registry import Registry
 from .answer_format import MAX_ANSWER
+from .choice import choice_match
+from .decoration import bare, plain
 from .numerals import read_number
-from .parsing import unwrap
 
 
 @runtime_checkable
 class Metric(Protocol):
     """Scores one final answer (None: nobody gave one) against the golds.
 
-    A metric may also have ``instant = True``: ``score`` never waits, so an event loop may call it without a thread.
+    A metric may also have ``instant = True`` (``score`` never waits, so an event loop may call it without a thread) and
+    ``reason(answer, golds)``: why a score of 0 says nothing about the answer, None when it does.
     """
 
     name: str
@@ -40,19 +42,32 @@ class Metric(Protocol):
 class Measure:
     """A metric made of one function ``(answer, golds) -> [0, 1]``; no answer is worth 0, a score of 1 is correct.
 
-    ``instant`` promises that the function takes microseconds and waits for nothing.
+    ``instant`` promises that the function takes microseconds and waits for nothing. ``why(answer, golds)`` gives the
+    reason of a score of 0 that says nothing about the answer.
     """
 
-    def __init__(self, name: str, rate: Callable[[str, Sequence[str]], float], *, instant: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        rate: Callable[[str, Sequence[str]], float],
+        *,
+        instant: bool = False,
+        why: Callable[[str, Sequence[str]], str | None] | None = None,
+    ) -> None:
         self.name = name
         self.rate = rate
         self.instant = instant
+        self.why = why
 
     def __repr__(self) -> str:
         return f"<metric {self.name}>"
 
     def score(self, answer: str | None, golds: Sequence[str]) -> float:
-        return 0.0 if answer is None else self.rate(unwrap(answer[:MAX_ANSWER]), golds)
+        return 0.0 if answer is None else self.rate(bare(answer[:MAX_ANSWER]), golds)
+
+    def reason(self, answer: str | None, golds: Sequence[str]) -> str | None:
+        """Why ``score`` could not tell and gave 0; None when it could."""
+        return None if answer is None or self.why is None else self.why(bare(answer[:MAX_ANSWER]), golds)
 
     def correct(self, score: float) -> bool:
         return score >= 1.0
@@ -76,9 +91,9 @@ def squad_normalise(text: str) -> str:
     Where nothing would remain (the band ``!!!``, the answer ``The``) the lower-cased text itself is kept; the
     official script compares empty strings there, which makes every such pair equal.
     """
-    lower = text.lower()
-    bare = " ".join(_ARTICLES.sub(" ", lower.translate(_PUNCTUATION)).split())
-    return bare or " ".join(lower.split())
+    lower = plain(text).lower()
+    kept = " ".join(_ARTICLES.sub(" ", lower.translate(_PUNCTUATION)).split())
+    return kept or " ".join(lower.split())
 
 
 def exact_match(answer: str, gold: str) -> float:
@@ -121,38 +136,10 @@ def token_f1(tokenise: Callable[[str], Sequence[str]] = _PIECES.findall) -> Meas
     paper."""
 
     def compare(answer: str, gold: str) -> float:
-        left, right = (list(tokenise(text.lower().strip("m= "))) for text in (answer, gold))
+        left, right = (list(tokenise(text.lower().strip("m= "))) for text in (answer, bare(gold)))
         return overlap_f1(left, right)
 
     return Measure("token-f1", best(compare), instant=True)
-
-
-_LABEL = re.compile(r"[A-Z]|[1-9]")
-_LABELLED = re.compile(r"(?:option |answer |choice )?[(\[]?([a-z1-9])(?:[)\]][.:]?|[.:])(?:\s+(.*))?", re.DOTALL)
-_PREFIX = re.compile(r"(?:(?:the )?(?:correct )?(?:option|answer|choice)(?: is)?:? )+")
-
-
-def choice_match(answer: str, golds: Sequence[str]) -> float:
-    """1.0 when ``answer`` names the right option. ``golds`` hold its label first (one letter or digit), then its text.
-
-    ``C``, ``(c)``, ``C.``, ``Option C``, ``C) its text`` and ``its text`` are right; a label with another option's
-    text is not, and what can be read as a label is. Case, outer white space and a trailing full stop do not count.
-    """
-    text = _flat(answer)
-    label = golds[0].strip().lower() if golds and _LABEL.fullmatch(golds[0].strip()) else None
-    texts = {_flat(gold) for gold in (golds if label is None else golds[1:])}
-    bare = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
-    if texts & {text, bare} or label in (text, bare):
-        return 1.0
-    match = _LABELLED.fullmatch(bare)
-    if match is None or match[1] != label:
-        return 0.0
-    return float(match[2] is None or _flat(match[2]) in texts)
-
-
-def _flat(text: str) -> str:
-    lower = " ".join(text.casefold().split())
-    return lower.rstrip(".").rstrip() or lower
 
 
 def number_match(answer: str, gold: str) -> float:

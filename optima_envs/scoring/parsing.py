@@ -1,14 +1,19 @@
-"""Answers out of untrusted text: how they are found, unwrapped and compared with each other. Linear time, bounded."""
+"""Stated answers: how they are found in a turn, and when two of them are the same. Linear time, bounded."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
-from .answer_format import BOXED, MAX_ANSWER, TAG, format_named
+from .answer_format import MAX_ANSWER, format_named
+from .choice import label_alone
+from .decoration import plain, trimmed
 
-_ARTICLE = re.compile(r"^(?:the|an|a)\s+(?=\S)")
-_QUOTES = "\"'`“”‘’«»"
+_ARTICLE = re.compile(r"(?:the|an|a)\s+(?=\S)")
+_QUOTES = "\"'`"
+_WORD = re.compile(r"\w+")
+_GENES = re.compile(r"(?:([A-Za-z])(?i:\1))+")  # Bb is not bb, and no word is made of double letters alone
+_MATHS = re.compile(r"[=^_\\+*/<>]")
+_INDEX = re.compile(r"(?<=[A-Za-z])_(?:\{(\d{1,3})\}|(\d))")
 
 
 def extract(text: str, form: str) -> str | None:
@@ -20,36 +25,19 @@ def extract(text: str, form: str) -> str | None:
 def normalise(answer: str) -> str:
     """The form in which two stated answers are compared for agreement (not for scoring).
 
-    Unicode NFKC, case folded, white space collapsed; an answer tag, box or ``$`` around it, quotes, a leading article
-    and a trailing full stop dropped. Inner punctuation stays: ``-5`` is not ``5`` and ``0.5`` is not ``05``.
+    Decoration, case, outer quotes, a leading article and end punctuation dropped; a label alone without its brackets
+    and wording. Inner punctuation stays: ``-5`` is not ``5`` and ``0.5`` is not ``05``. Case stays where it tells
+    things apart: single letters of a formula (``x+Y``), and genotypes (``Bb``).
     """
-    text = unwrap(answer[:MAX_ANSWER])
-    text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    bare = text.strip(_QUOTES).rstrip(".").strip().strip(_QUOTES).strip()
-    return _ARTICLE.sub("", bare) or text
+    text = plain(answer[:MAX_ANSWER])
+    if label := label_alone(text):
+        return label
+    text = _INDEX.sub(r"\1\2", text)
+    maths = _MATHS.search(text) is not None
+    text = " ".join(_WORD.sub(lambda word: _cased(word[0], maths), text).split())
+    kept = trimmed(trimmed(text).strip(_QUOTES)).strip(_QUOTES).strip()
+    return _ARTICLE.sub("", kept) if _ARTICLE.match(kept) else kept or text
 
 
-def unwrap(answer: str) -> str:
-    """``answer`` without one enclosing ``<A>...</A>``, ``\\boxed{...}``, ``\\(...\\)`` or pair of ``$`` at a time."""
-    text = answer.strip()
-    for _ in range(4):
-        inner = _inside(text)
-        if inner is None:
-            return text
-        text = inner
-    return text
-
-
-def _inside(text: str) -> str | None:
-    if not text.startswith(("<", "\\", "$")):  # so does all that can be taken off
-        return None
-    for form in (TAG, BOXED):
-        opening = form.open.upper()
-        whole = [pair for pair in form.spans(text) if text[: pair[0]].replace(" ", "").upper() == opening]
-        if whole and text[whole[-1][1] :].upper() == form.close:
-            return text[whole[-1][0] : whole[-1][1]].strip()
-    for mark, close in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")):
-        inner = text[len(mark) : -len(close)]
-        if text.startswith(mark) and text.endswith(close) and len(text) > len(mark) + len(close) and close not in inner:
-            return inner.strip()
-    return None
+def _cased(word: str, maths: bool) -> str:
+    return word if (maths and len(word) == 1) or _GENES.fullmatch(word) else word.casefold()

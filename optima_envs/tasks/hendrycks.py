@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ..records import Instance
-from ..scoring.answer_format import boxes
+from ..scoring.boxes import boxes, run
 from ..spec import DEBATE, EnvSpec, Sheet
 from .dataset import Dataset, RowError, UnusableRowError, need_text
 from .loading import Row, Source
@@ -40,8 +38,6 @@ SUBJECTS = (
     "prealgebra",
     "precalculus",
 )
-# what may stand between two boxes that are parts of one answer
-_BETWEEN = re.compile(r"[\s$,;]*(?:(?:\\text\{)?\s*\b(?:and|or)\b\s*\}?)?[\s$,;]*")
 
 
 class HendrycksMath(Dataset):
@@ -80,18 +76,13 @@ def final_answer(solution: str) -> tuple[str, list[str]]:
 
     Raises RowError without a box, UnusableRowError when the box is empty.
     """
-    spans = boxes(solution)
-    if not spans:
+    found = boxes(solution)
+    if not found:
         raise RowError("the solution has no \\boxed{...}")
-    run = [spans[-1]]
-    for before in reversed(spans[:-1]):
-        between = re.sub(r"\\boxed\s*\{$", "", solution[before[1] + 1 : run[0][0]])
-        if not _BETWEEN.fullmatch(between):
-            break
-        run.insert(0, before)
-    parts = [solution[start:end].strip() for start, end in run]
+    chain = run(solution, found, max(found, key=lambda box: box.inner))
+    parts = [solution[box.inner : box.close].strip() for box in chain]
     if not all(parts):
         raise UnusableRowError("the box with the final answer is empty")
-    contents = {solution[start:end].strip() for start, end in spans}
-    notes = [f"{len(spans)} boxes, the last {len(run)} taken"] if len(contents) > 1 else []
-    return ", ".join(parts), notes
+    contents = {solution[box.inner : box.close].strip() for box in found}
+    notes = [f"{len(found)} boxes, the last {len(chain)} taken"] if len(contents) > 1 else []
+    return ", ".join(dict.fromkeys(parts)), notes

@@ -106,8 +106,8 @@ def _blocks(text: str) -> Iterator[Place]:
 
 def _answers(text: str, answer_format: str) -> Iterator[Place]:
     """The answer stated last in the environment's own form, where it stands."""
-    if (place := FORMATS[answer_format].place(text)) is not None:
-        yield Place(*place, FINISH, text[slice(*place)].strip())
+    if (stated := FORMATS[answer_format].place(text)) is not None:
+        yield Place(stated.start, stated.end, FINISH, stated.answer)
     for head in _FINAL.finditer(text):
         end = _line_end(text, head.end())
         if text[head.end() : head.end() + 1] in ("[", "{") and (decoded := _decode(text, head.end())) is not None:

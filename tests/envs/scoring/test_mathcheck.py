@@ -1,4 +1,4 @@
-"""Math equivalence: right in many guises, wrong by a little, hostile text, and a pool that survives all of it."""
+"""Math equivalence: right in many guises, wrong by a little, hostile text, and why an answer could not be judged."""
 
 from __future__ import annotations
 
@@ -197,20 +197,6 @@ def test_what_runs_for_ever_is_killed_while_others_go_on(tmp_path: Path) -> None
     pool.close()
 
 
-def test_a_worker_that_dies_is_replaced() -> None:
-    pool = Pool(1)
-    assert pool.ask("1/2", "0.5", 3.0) == {"equal": True}
-    child = pool._slots.get()
-    assert child is not None
-    child.process.kill()
-    child.process.wait()
-    pool._slots.put(child)
-    assert "error" in pool.ask("1/2", "0.5", 3.0)
-    assert pool.ask("1/2", "0.5", 3.0) == {"equal": True}
-    assert pool.stats["started"] == 2
-    pool.close()
-
-
 def test_usable_from_asyncio_and_threads_at_once() -> None:
     async def all_at_once() -> list[float]:
         jobs = [asyncio.to_thread(METRIC.score, f"\\sqrt{{{n * n}}}", [str(n)]) for n in range(2, 14)]
@@ -245,6 +231,38 @@ def test_a_forked_child_gets_a_pool_of_its_own(monkeypatch: pytest.MonkeyPatch) 
 def test_refusal_and_canonical_are_total(text: str) -> None:
     refusal(text)
     assert canonical(canonical(text)) == canonical(text) or "$" in text or "\\" in text or "<" in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("9^{9^{9^{9}}}", "exponents"),
+        ("1" * 80, "digits"),
+        ("x" * 3_000, "longer"),
+        ("(" * 30 + "1" + ")" * 30, "deep"),
+    ],
+)
+def test_a_score_of_nothing_has_its_reason(answer: str, reason: str) -> None:
+    assert METRIC.score(answer, ["5"]) == 0.0
+    assert reason in (METRIC.reason(answer, ["5"]) or "")
+
+
+def test_what_was_judged_has_no_reason() -> None:
+    assert METRIC.reason("4", ["5"]) is METRIC.reason("5", ["5"]) is METRIC.reason(None, ["5"]) is None
+
+
+@pytest.mark.parametrize(
+    "answer", ["5}", "{5", "5}{5", "5} + {5", "5}$ $\\boxed{7", "\\boxed{5}}", "5$ and $6", "5 7", "5\\text{ x} 7"]
+)
+def test_no_part_of_an_answer_is_read(answer: str) -> None:
+    assert METRIC.score(answer, ["5"]) == METRIC.score(answer, ["7"]) == 0.0
+
+
+@pytest.mark.parametrize("piece", ["\\frac", "sqrt(", "1,", "\\text{a}", "0.1", "^(", "1 ", "x_1", "\\pm", "and "])
+def test_a_hundred_kilobytes_are_refused_at_once(piece: str) -> None:
+    huge = piece * (100_000 // len(piece))
+    assert METRIC.score(huge, ["5"]) == 0.0
+    canonical(huge[:5_000])
 
 
 def test_no_golds_and_no_answer_are_worth_nothing() -> None:
