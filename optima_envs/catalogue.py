@@ -19,5 +19,7 @@ CATALOGUE = {
 }
 
 
-for _name, _module in CATALOGUE.items():
-    announce(_name, f"optima_envs.tasks.{_module}:SPEC")
+def announce_built_in() -> None:
+    """Put the built-in environments into the register."""
+    for name, module in CATALOGUE.items():
+        announce(name, f"optima_envs.tasks.{module}:SPEC")
