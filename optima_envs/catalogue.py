@@ -26,5 +26,7 @@ CATALOGUE = {
 }
 
 
-for _name, _where in CATALOGUE.items():
-    announce(_name, f"optima_envs.tasks.{_where if ':' in _where else f'{_where}:SPEC'}")
+def announce_built_in() -> None:
+    """Put the built-in environments into the register."""
+    for name, where in CATALOGUE.items():
+        announce(name, f"optima_envs.tasks.{where if ':' in where else f'{where}:SPEC'}")

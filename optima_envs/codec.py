@@ -21,13 +21,13 @@ BREAKS = {text.encode(): b"\\u%04x" % ord(text) for text in ("\x85", "\u2028", "
 
 
 @cache
-def adapter(kind: type[T]) -> TypeAdapter[tuple[T]]:
+def adapter(kind: type[Any]) -> TypeAdapter[tuple[Any]]:
     """Reads and writes records of a ``kind``; made once, in a tenth of a second."""
     from pydantic import ConfigDict, TypeAdapter
 
     # a tuple, since a dataclass takes no settings from outside; null in the place of a NaN would hide it
     config = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
-    return TypeAdapter(tuple[kind], config=config)
+    return TypeAdapter(tuple[kind], config=config)  # pyright: ignore[reportUnknownArgumentType, reportInvalidTypeForm]
 
 
 def write(record: object, left_out: Mapping[str, Any] | None = None) -> bytes:

@@ -104,7 +104,7 @@ def spelled(hint: Any) -> str:
         return "None"
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return f"a sequence of {spelled(args[0])}"
-    return getattr(origin or hint, "__name__", str(hint))
+    return getattr(cast("Any", origin or hint), "__name__", str(hint))
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from .codec import read, write
 
@@ -39,7 +39,7 @@ class Instance:
         for name in ("id", "question"):
             _text(getattr(self, name), f"Instance: {name}")
         who = f"Instance {self.id[:80]!r}"
-        if isinstance(self.answers, str) or not isinstance(self.answers, (tuple, list)):
+        if not isinstance(cast("object", self.answers), (tuple, list)):
             raise TypeError(f"{who}: answers must be a tuple of texts, not {self.answers!r:.80}")
         for answer in self.answers:
             _text(answer, f"{who}: an answer")

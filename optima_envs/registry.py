@@ -6,6 +6,7 @@ import difflib
 import importlib
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -45,7 +46,7 @@ class Registry(Generic[T]):
     def register(self, name: str, item: T | str | None = None) -> Any:
         """Add ``item`` (an object or a lazy ``"module:attr"``); without ``item``, a decorator."""
         if item is None:
-            return lambda target: self.register(name, target)
+            return partial(self.register, name)
         if name in self._items and self._items[name] != item:
             raise ValueError(f"{self.kind} {name!r} is registered already")
         self._items[name] = item

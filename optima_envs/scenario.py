@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
-from . import catalogue as _catalogue  # noqa: F401 - fills the register
+from .catalogue import announce_built_in
 from .games.rules import Order, Rules, Turns
 from .keywords import Keyword, Keywords, check_types, refusal
 from .records import Instance, Outcome, Turn, of_agents
@@ -15,6 +15,7 @@ from .rewards import finite
 from .scoring.metrics import METRICS, Metric
 from .spec import EnvSpec, Factory, spec
 
+announce_built_in()
 NAMES = ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi")
 
 
@@ -190,9 +191,11 @@ def _factory(factory: Factory) -> Callable[..., Any]:
 
 def _task_factory(env: EnvSpec) -> Callable[..., Any]:
     """What makes the task. Raises TypeError for what is neither a factory nor instances."""
-    made = load_attr(env.task) if isinstance(env.task, str) else env.task
+    made: object = load_attr(env.task) if isinstance(env.task, str) else env.task
     if callable(made):
         return made
-    if isinstance(made, Sequence) and all(isinstance(item, Instance) for item in made):
-        return lambda: Listed(made, env.id)
-    raise TypeError(f"{env.id}: task must be a factory or a sequence of Instance, got {type(made).__name__}")
+    given = list(cast("Sequence[object]", made)) if isinstance(made, Sequence) else []
+    instances = [item for item in given if isinstance(item, Instance)]
+    if not isinstance(made, Sequence) or len(instances) < len(given):
+        raise TypeError(f"{env.id}: task must be a factory or a sequence of Instance, got {made!r:.80}")
+    return lambda: Listed(instances, env.id)

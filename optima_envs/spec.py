@@ -73,8 +73,8 @@ class EnvSpec:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> EnvSpec:
         """The inverse of ``to_json``. Raises ValueError naming what is wrong."""
-        sheet = read(Sheet, row.get("sheet", {}))
-        return cls(**{**row, "sheet": sheet})
+        parts: dict[str, Any] = {**row, "sheet": read(Sheet, row.get("sheet", {}))}
+        return cls(**parts)
 
 
 ENVS: Registry[EnvSpec] = Registry("environment", "optima.envs")

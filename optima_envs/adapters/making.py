@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, overload
+from typing import Any
 
 from ..scenario import scenario
 from ..tokens import Counter
@@ -16,31 +16,8 @@ from .wrappers import EpisodeRecord, OrderEnforcing, RewardTerms, TokenBudget
 mirror_into_loaded()
 
 
-@overload
 def make(
-    id: str,
-    *,
-    counter: str | Counter = "words",
-    reward: Mapping[str, float] | None = None,
-    render_mode: str | None = None,
-    **scenario_kwargs: Any,
-) -> EpisodeRecord: ...
-
-
-@overload
-def make(
-    id: str,
-    *,
-    counter: str | Counter = "words",
-    reward: Mapping[str, float] | None = None,
-    render_mode: str | None = None,
-    wrappers: Iterable[Callable[[Env], Env]],
-    **scenario_kwargs: Any,
-) -> Env: ...
-
-
-def make(
-    id: str,  # noqa: A002
+    id: str,  # noqa: A002 - the field's name for it
     *,
     counter: str | Counter = "words",
     reward: Mapping[str, float] | None = None,

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 from ..spec import on_register
 
 
 def mirror() -> None:
     """Put every environment, registered by now or later, into both registers. Imports both libraries."""
-    import gymnasium  # noqa: F401
-    import pettingzoo  # noqa: F401 # pyright: ignore[reportMissingTypeStubs]
-
+    for name in LIBRARIES:
+        import_module(name)
     mirror_into_loaded()
 
 
@@ -43,7 +43,7 @@ def _pettingzoo() -> None:
 
 
 def _gymnasium() -> None:
-    from gymnasium import register
+    from gymnasium import register  # pyright: ignore[reportUnknownVariableType]
 
     def tell(id: str) -> None:  # noqa: A002
         register(

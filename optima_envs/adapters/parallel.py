@@ -190,7 +190,9 @@ class DialogueEnv(Env):
     def _observe(self) -> tuple[dict[str, Observation], Infos]:
         inst, turns, speakers, ignored = self.instance, self.turns, self.speakers, self._ignored
         rules: Any = self.rules
-        steady, settings, observations, infos = self._steady, self._settings, {}, {}
+        steady, settings = self._steady, self._settings
+        observations: dict[str, Observation] = {}
+        infos: Infos = {}
         dialogue, turn, turns_left, left = (), 0, 0, None
         if steady:
             turn, turns_left, left = rules.progress(turns)
@@ -225,7 +227,7 @@ class DialogueEnv(Env):
 
     def _turn(self, agent: str, action: str | None) -> Turn:
         text = "" if action is None else action
-        if not isinstance(text, str):
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
             raise TypeError(f"{agent}'s action must be a str, got {type(text).__name__}")
         finish: Finish = "stop"
         if len(text) > self.max_chars:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from gymnasium.vector.utils import (
     concatenate,
     create_empty_array,
-    create_shared_memory,
+    create_shared_memory,  # pyright: ignore[reportUnknownVariableType]
     read_from_shared_memory,
     write_to_shared_memory,
 )
@@ -69,19 +69,23 @@ class Batch(Mapping[str, Any]):
         return self.now()
 
 
-@create_shared_memory.register(ObservationSpace)
+def teach_gymnasium() -> None:
+    """Register these functions for our observations; it hands on what the first gives to the others, whatever it is."""
+    cast("Any", create_shared_memory).register(ObservationSpace, _create)
+    cast("Any", read_from_shared_memory).register(ObservationSpace, _read)
+    cast("Any", write_to_shared_memory).register(ObservationSpace, _write)
+
+
 def _create(space: ObservationSpace, n: int = 1, ctx: object = None) -> Mailboxes:
     boxes = Mailboxes(tempfile.mkdtemp(prefix="optima-"))
     weakref.finalize(boxes, _remove, boxes.folder, os.getpid())
     return boxes
 
 
-@read_from_shared_memory.register(ObservationSpace)
 def _read(space: ObservationSpace, shared_memory: Mailboxes, n: int = 1) -> Batch:
     return Batch(space, shared_memory, n)
 
 
-@write_to_shared_memory.register(ObservationSpace)
 def _write(space: ObservationSpace, index: int, value: Mapping[str, Any], shared_memory: Mailboxes) -> None:
     shared_memory.file(index).write_text(json.dumps(dict(value)), encoding="ascii")
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 from gymnasium.vector import SyncVectorEnv
 
 from ..scenario import scenario
 from ..scoring.answer_format import FORMATS
-from . import shared_memory as _shared_memory  # noqa: F401 - teaches AsyncVectorEnv our observations
 from .parallel import DialogueEnv
+from .shared_memory import teach_gymnasium
 
 Partner = Callable[[dict[str, Any]], str]
+teach_gymnasium()  # how AsyncVectorEnv may hand on our observations
 
 
 class SingleSeat(gymnasium.Env[dict[str, Any], str]):
@@ -44,9 +45,10 @@ class SingleSeat(gymnasium.Env[dict[str, Any], str]):
             raise ValueError(f"seat {seat!r} is not an agent of {dialogue}: {', '.join(agents)}")
         others = [agent for agent in agents if agent != self.seat]
         if isinstance(partners, Mapping):
-            if set(partners) != set(others):
-                raise ValueError(f"partners must be for {', '.join(others)}, got {', '.join(partners) or 'none'}")
-            self.partners: dict[str, Partner] = dict(partners)
+            given = dict(cast("Mapping[str, Partner]", partners))
+            if set(given) != set(others):
+                raise ValueError(f"partners must be for {', '.join(others)}, got {', '.join(given) or 'none'}")
+            self.partners = given
         else:
             self.partners = dict.fromkeys(others, partners or recite)
         self.render_mode = render_mode
@@ -92,7 +94,9 @@ class Seats(SyncVectorEnv):
     def __init__(self, num_envs: int = 1, **seat_kwargs: Any) -> None:
         if type(num_envs) is not int or num_envs < 1:
             raise ValueError(f"num_envs must be an int of at least 1, got {num_envs!r}")
-        super().__init__([partial(SingleSeat, **seat_kwargs) for _ in range(num_envs)])
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            [partial(SingleSeat, **seat_kwargs) for _ in range(num_envs)]
+        )
 
 
 def recite(observation: dict[str, Any]) -> str:

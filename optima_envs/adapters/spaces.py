@@ -31,7 +31,7 @@ class Utterance(spaces.Text):
         if mask is not None or probability is not None:
             raise ValueError("an utterance space has no masks")
         words = self.np_random.integers(len(SAMPLE_WORDS), size=int(self.np_random.integers(1, 9)))
-        return " ".join(SAMPLE_WORDS[i] for i in words)[: self.max_length]
+        return " ".join([SAMPLE_WORDS[int(i)] for i in words])[: self.max_length]
 
     @property
     def is_np_flattenable(self) -> bool:
@@ -59,4 +59,4 @@ class ObservationSpace(spaces.Dict):
             "turns_left": spaces.Discrete(max_turns + 1),
             "tokens_left": spaces.Discrete((token_budget or 0) + 2, start=-1),
         }
-        super().__init__(parts)
+        super().__init__(parts)  # pyright: ignore[reportUnknownMemberType]

@@ -12,7 +12,7 @@ import io
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, cast
 
 import numpy as np
@@ -49,7 +49,8 @@ def check_env(env: str | AnyFactory, *, episodes: int = 3, seed: int = 0, **kwar
     if not isinstance(env, str) and not callable(env):
         raise TypeError(f"check_env takes an id or a function that makes an environment, not {type(env).__name__}")
     made: AnyFactory = (lambda: make(env, **kwargs)) if isinstance(env, str) else env
-    first, done = made(), []
+    first = made()
+    done: list[str] = []
     if isinstance(first, AECEnv):
         if not isinstance(first, DialogueAEC):
             with checking("aec"):
@@ -84,7 +85,7 @@ def check_env(env: str | AnyFactory, *, episodes: int = 3, seed: int = 0, **kwar
 
 
 @contextlib.contextmanager
-def checking(name: str) -> Iterator[None]:
+def checking(name: str) -> Generator[None]:
     """Whatever is raised inside comes out as a ``NonConformanceError``; nothing is printed."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         # PettingZoo warns about text spaces and about agent names that do not end in _0

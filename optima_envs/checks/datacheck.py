@@ -29,9 +29,9 @@ class Report:
     origin: str
     rows: int
     usable: int
-    bad: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    oddities: dict[str, list[str]] = field(default_factory=dict)
+    bad: list[str] = field(default_factory=list[str])
+    left_out: list[str] = field(default_factory=list[str])
+    oddities: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @property
     def ok(self) -> bool:

@@ -44,7 +44,7 @@ class Progress:
 
     phase: Literal["plan", "ground", "over"] = "plan"
     subgoal: str = ""
-    variables: Mapping[str, Value] = field(default_factory=dict)
+    variables: Mapping[str, Value] = field(default_factory=dict[str, Value])
     value: str | None = None
     pending: str = ""
     faults: tuple[str, ...] = ()

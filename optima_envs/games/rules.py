@@ -3,12 +3,13 @@ baselines share one source of truth and never copy an environment."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 from ..records import Instance, Outcome, Said, Turn, View
 
 Turns = tuple[Turn, ...]
-_new = tuple.__new__
+_new = cast("Callable[[type[Said], tuple[str, str]], Said]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 Order = Literal["alternating", "simultaneous"]
 
 

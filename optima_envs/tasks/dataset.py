@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
 from ..records import Instance
-from .loading import Broken, Data, DataError, Row, Source, load_rows, local_path, split_named_by
+from .loading import Broken, Data, DataError, Row, Source, is_row, load_rows, local_path, split_named_by
 
 KEEP = 20_000  # instances of longer splits are built again at each access, so that memory stays flat
 
@@ -106,8 +106,8 @@ class Dataset(Sequence[Instance], ABC):
         for index in range(len(self._rows)):
             found: Instance | RowError
             try:
-                row = self._rows[index]
-                if not isinstance(row, Mapping):
+                row: object = self._rows[index]
+                if not is_row(row):
                     raise RowError(row.reason if isinstance(row, Broken) else f"not an object but {type(row).__name__}")
                 found = self.build(row, index)
                 if found.id in seen:
@@ -139,15 +139,15 @@ class SplitDataset(Dataset):
         super().__init__(split, data, skip_bad_rows=skip_bad_rows)
 
 
-def _row_id(row: Any) -> str:
-    if isinstance(row, Mapping):
+def _row_id(row: object) -> str:
+    if is_row(row):
         for key in ("_id", "id", "question_id", "QuestionId"):
             if key in row:
                 return str(row[key])[:80]
     return "unknown"
 
 
-def need(row: Row, key: str, kind: type | tuple[type, ...] = str) -> Any:
+def need(row: Row, key: str, kind: type[Any] | tuple[type[Any], ...] = str) -> Any:
     """``row[key]``. Raises RowError when it is missing or of another type."""
     if key not in row or row[key] is None:
         raise RowError(f"{key!r} is missing")

@@ -12,7 +12,7 @@ from ..tools.rows import METRIC
 from ..tools.sql import Table, run
 from ..tools.sql_world import fingerprint
 from .dataset import Dataset, RowError, UnusableRowError, need, need_text
-from .loading import Data, DataError, Row, Source
+from .loading import Data, DataError, Row, Source, is_row
 
 SHEET = Sheet(
     "AgentBench's database task: a table asked or changed by SQL statements.",
@@ -139,8 +139,8 @@ def _doubts(table: Table, gold: str, answer: str) -> list[str]:
 
 
 def _statement(row: Row) -> str:
-    sql = row.get("sql")
-    query = sql.get("query") if isinstance(sql, Mapping) else sql
+    sql: object = row.get("sql")
+    query = sql.get("query") if is_row(sql) else sql
     return query if isinstance(query, str) else ""
 
 

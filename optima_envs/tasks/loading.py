@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from ..text import printable
 
@@ -36,6 +36,16 @@ _ALIAS = {"dev": "validation", "val": "validation", "valid": "validation"}
 _NAMED = re.compile(rf"({'|'.join([*_STANDARD, *_ALIAS])})(?![a-zA-Z])")
 
 log = logging.getLogger(__name__)
+
+
+def is_row(value: object) -> TypeGuard[Row]:
+    """Whether ``value`` is a mapping, as JSON objects and structs are."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether ``value`` is a list."""
+    return isinstance(value, list)
 
 
 class DataError(ValueError):
@@ -100,7 +110,7 @@ def load_rows(env: str, source: Source, split: str, data: Data) -> tuple[Rows, s
     if data is None:
         return _hub(env, source, split), f"{source.repo}@{source.revision[:12]}"
     if not isinstance(data, (str, Path)):
-        if isinstance(data, (Mapping, bytes)) or not isinstance(data, Sequence):  # pyright: ignore
+        if isinstance(data, (Mapping, bytes)) or not isinstance(cast("object", data), Sequence):
             raise DataError(
                 f"{env}: data must be a file name or a list of rows, not {type(data).__name__}; "
                 "pass list(dataset), or frame.to_dict('records')"
@@ -144,15 +154,15 @@ def _lines(lines: Iterator[str]) -> Iterator[Any]:
 
 def _json(env: str, path: Path) -> Rows:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        rows: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise
     except (ValueError, RecursionError) as err:
         hint = "; one object a line belongs in a .jsonl file" if "Extra data" in str(err) else ""
         raise DataError(f"{env}: {path} is not JSON ({err}){hint}") from None
-    if isinstance(rows, dict):  # TriviaQA's and SQuAD's layout
+    if is_row(rows):  # TriviaQA's and SQuAD's layout
         rows = rows.get("Data", rows.get("data", rows))
-    if not isinstance(rows, list):
+    if not is_list(rows):
         raise DataError(f"{env}: {path} holds a JSON {type(rows).__name__}, not a list of rows")
     return rows
 
@@ -173,12 +183,10 @@ def _folder(env: str, path: Path, split: str) -> Rows:
 
 def _json_row(path: Path, name: Path) -> Any:
     try:
-        row = json.loads(path.read_text(encoding="utf-8-sig"))
+        row: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as err:
         return Broken(f"{name} is not JSON ({err})")
-    return (
-        {"id": name.with_suffix("").as_posix(), **row} if isinstance(row, dict) else Broken(f"{name} holds no object")
-    )
+    return {"id": name.with_suffix("").as_posix(), **row} if is_row(row) else Broken(f"{name} holds no object")
 
 
 class _Given(Sequence[Any]):
@@ -218,7 +226,7 @@ class _Table(Sequence[Row]):
         return self.table.num_rows
 
     def __getitem__(self, index: Any) -> Any:
-        number, place = divmod(range(len(self))[index], self.BLOCK)
+        number, place = divmod(cast("int", range(len(self))[index]), self.BLOCK)
         start, rows = self._block
         if start != number:
             rows = self.table.slice(number * self.BLOCK, self.BLOCK).to_pylist()
@@ -228,13 +236,13 @@ class _Table(Sequence[Row]):
 
 def _parquet(env: str, path: Path) -> Rows:
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        from pyarrow import ArrowException, parquet  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
     except ImportError:
         raise DataError(f"{env}: reading {path.name} needs pyarrow; install optima-marl[data] or pass jsonl") from None
+    failures: tuple[type[Exception], ...] = (cast("Any", ArrowException), OSError)
     try:
-        return _Table(pq.read_table(path, memory_map=True))
-    except (pa.ArrowException, OSError) as err:
+        return _Table(cast("Any", parquet).read_table(path, memory_map=True))
+    except failures as err:
         raise DataError(f"{env}: {path} is not a readable parquet file ({_first_line(err)})") from None
 
 
@@ -250,12 +258,12 @@ def _hub(env: str, source: Source, split: str) -> Rows:
 
 def _builder(env: str, name: str, files: dict[str, list[str]], split: str) -> Rows:
     try:
-        from datasets import load_dataset
+        from datasets import load_dataset  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
     except ImportError:
         raise DataError(f"{env}: {name} needs the hub client; install optima-marl[data] or pass data=FILE") from None
     kind = "parquet" if files[split][0].endswith(".parquet") else "json"
     try:
-        loaded: Any = load_dataset(kind, data_files=files, split=split)
+        loaded: Any = cast("Any", load_dataset)(kind, data_files=files, split=split)
     except Exception as err:  # the hub client raises many kinds; all mean that the data is not to be had
         reason = f"{type(err).__name__}: {_first_line(err)}"
         raise DataError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..records import Instance
 from .dataset import RowError, need, need_text
-from .loading import Row
+from .loading import Row, is_list, is_row
 from .splitting import Paragraph, deal, held_titles
 
 
@@ -75,7 +75,7 @@ def _merge(contexts: list[tuple[str, Any]], notes: list[str]) -> dict[str, list[
     """Title to sentences. A paragraph given twice is kept once; another text under a known title is added to it."""
     texts: dict[str, list[str]] = {}
     for title, sentences in contexts:
-        if not isinstance(sentences, list) or not all(isinstance(s, str) for s in sentences):
+        if not is_list(sentences) or not all(isinstance(sentence, str) for sentence in sentences):
             raise RowError(f"the paragraph {title!r} is not a list of sentences")
         known = texts.setdefault(_clean(title), [])
         if known:
@@ -99,19 +99,19 @@ def _clean(text: str) -> str:
 
 
 def _pairs(row: Row, key: str, names: tuple[str, str]) -> list[tuple[str, Any]]:
-    value = need(row, key, (str, list, Mapping))
+    value: object = need(row, key, (str, list, Mapping))
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError) as err:
             raise RowError(f"{key!r} holds text that is not JSON ({err})") from None
-    if isinstance(value, Mapping):
-        columns = [column for name in names if isinstance(column := value.get(name), list)]
-        if len(columns) != len(names) or len(columns[0]) != len(columns[1]):
+    if is_row(value):
+        first, second = (value.get(name) for name in names)
+        if not is_list(first) or not is_list(second) or len(first) != len(second):
             raise RowError(f"{key!r} does not hold {' and '.join(names)} as lists of one length")
-        value = list(zip(*columns, strict=True))
-    if not isinstance(value, list) or not all(
-        isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
-    ):
+        value = [list(pair) for pair in zip(first, second, strict=True)]
+    pairs = value if is_list(value) else [None]
+    found = [(pair[0], pair[1]) for pair in pairs if is_list(pair) and len(pair) == 2 and isinstance(pair[0], str)]
+    if len(found) < len(pairs):
         raise RowError(f"{key!r} is not a list of pairs [{', '.join(names)}]")
-    return [(pair[0], pair[1]) for pair in value]
+    return found

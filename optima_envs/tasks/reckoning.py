@@ -68,7 +68,8 @@ class ArithSteps(Arith):
 
     def __getitem__(self, index: int) -> Instance:
         inst = super().__getitem__(index)
-        amount, steps = inst.meta["start"], []
+        amount: int = inst.meta["start"]
+        steps: list[str] = []
         for change in inst.meta["changes"]:
             steps.append(f"{amount} {'+' if change > 0 else '-'} {abs(change)}")
             amount += change
@@ -93,7 +94,7 @@ def solution(inst: Instance) -> dict[str, list[str]]:
 
 
 def _computable(steps: Sequence[str]) -> list[str]:
-    kept = []
+    kept: list[str] = []
     for step in steps:
         try:
             calculate(step)

@@ -9,7 +9,7 @@ from typing import Any
 from ..records import Instance
 from ..spec import EnvSpec, Sheet
 from .dataset import RowError, SplitDataset, UnusableRowError, need, need_text
-from .loading import Data, Row, Source
+from .loading import Data, Row, Source, is_list, is_row
 from .splitting import Paragraph, deal, held_titles
 
 UNKNOWN = "<unk>"
@@ -86,8 +86,8 @@ class TriviaQA(SplitDataset):
 def _answers(answer: Mapping[str, Any]) -> tuple[str, ...]:
     """The value first, then its aliases, each once."""
     value = answer.get("value", answer.get("Value"))
-    aliases = answer.get("aliases", answer.get("Aliases")) or []
-    if not isinstance(value, str) or not all(isinstance(alias, str) for alias in aliases):
+    aliases: object = answer.get("aliases", answer.get("Aliases")) or []
+    if not isinstance(value, str) or not is_list(aliases) or not all(isinstance(alias, str) for alias in aliases):
         raise RowError("'answer' has no text under 'value', or an alias that is not text")
     golds = tuple(dict.fromkeys(text.strip() for text in (value, *aliases) if text.strip()))
     if not golds or golds == (UNKNOWN,):
@@ -102,30 +102,33 @@ def _unquote(question: str) -> str:
     return question
 
 
-def _columns(value: Any, *names: str) -> list[tuple[str, ...]]:
+def _columns(value: object, *names: str) -> list[tuple[str, ...]]:
     """The texts of a struct of lists (hub) or a list of structs (authors); missing ones are empty."""
-    if isinstance(value, Mapping):
-        columns = [value.get(name) or [] for name in names]
-        if not all(isinstance(column, list) for column in columns):
-            raise RowError(f"one of {', '.join(map(repr, names))} is not a list")
-        return [tuple(map(_text, texts)) for texts in zip_longest(*columns)]
-    if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
-        return [tuple(_text(item.get(name, item.get(name.title()))) for name in names) for item in value]
     if value is None:
         return []
-    raise RowError("'search_results' or 'entity_pages' holds neither a struct of lists nor a list of structs")
+    if is_row(value):
+        given: list[object] = [value.get(name) or [] for name in names]
+        columns = [column for column in given if is_list(column)]
+        if len(columns) < len(given):
+            raise RowError(f"one of {', '.join(map(repr, names))} is not a list")
+        return [tuple(map(_text, texts)) for texts in zip_longest(*columns)]
+    items = value if is_list(value) else [None]
+    rows = [item for item in items if is_row(item)]
+    if len(rows) < len(items):
+        raise RowError("'search_results' or 'entity_pages' holds neither a struct of lists nor a list of structs")
+    return [tuple(_text(row.get(name, row.get(name.title()))) for name in names) for row in rows]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _snippets(value: Any) -> list[Paragraph]:
+def _snippets(value: object) -> list[Paragraph]:
     found = [Paragraph(title.strip(), text.strip()) for text, title in _columns(value, "description", "title")]
     return list(dict.fromkeys(paragraph for paragraph in found if paragraph.text))
 
 
-def _pages(value: Any, limit: int) -> list[Paragraph]:
+def _pages(value: object, limit: int) -> list[Paragraph]:
     found: list[Paragraph] = []
     pages = _columns(value, "wiki_context", "title")
     for text, title in pages:

@@ -91,7 +91,7 @@ class TwoHop:
         first = families[0]
         people[0] = rng.choice([p for p in _starts(self.split, first) if p not in people])
         values = rng.sample(VALUES[last], count)
-        chains = []
+        chains: list[list[Fact]] = []
         for k in range(count):
             nodes = [people[k], *families[k::count], values[k]]
             chains.append([(rel, nodes[i], nodes[i + 1]) for i, rel in enumerate([*links, last])])
