@@ -58,7 +58,7 @@ class EnvConfig(Settings):
 
         env = optima_envs.spec(self.id)
         task = load_attr(env.task) if isinstance(env.task, str) else env.task
-        parameter = inspect.signature(task).parameters.get("split")
+        parameter = inspect.signature(task).parameters.get("split") if callable(task) else None
         split = self.test.split or env.defaults.get("split") or (parameter and parameter.default)
         return split if isinstance(split, str) else None
 
