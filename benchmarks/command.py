@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optima_train.cli import UserError
+from optima_train.cli.verbs import RESUMES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .suite.settings import Suite
 
 EXAMPLE = "optima bench --env twohop-asym --method cot --method dialogue --model hf:tiny -n 50"
+AFTER_INTERRUPT = RESUMES
 METHODS, MODEL = ("cot", "dialogue"), "hf:tiny"
 
 

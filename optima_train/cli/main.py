@@ -1,15 +1,17 @@
 """The ``optima`` command: one verb per file in this folder, imported only when called.
 
-Exit codes: 0 done, 2 what the user asked for cannot be done as asked, 1 it failed, 130 interrupted. Errors are one
-line on stderr; ``--debug`` shows the traceback.
+Exit codes: 0 done, 2 what the user asked for cannot be done as asked, 1 it failed, 130 interrupted, 143 terminated.
+Errors are one line on stderr; ``--debug`` shows the traceback.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
+from ..run.signals import ending_as_ctrl_c
 from . import UserError
 from .verbs import module_of, overview, parser_of
 
@@ -24,11 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     verb = "version" if args[0] in ("--version", "-V") else args[0]
+    came: list[int] = []
     try:
-        return run(verb, args[1:])
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        with ending_as_ctrl_c() as came:
+            return run(verb, args[1:])
+    except KeyboardInterrupt as err:
+        print("\n" + "; ".join(["interrupted", *map(str, err.args)]), file=sys.stderr)
+        return 128 + (came[0] if came else signal.SIGINT)
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -41,8 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(verb: str, args: Sequence[str]) -> int:
     """Parse a verb's arguments and do it."""
     command = module_of(verb)
-    parser = parser_of(verb, command, full=not HELP.isdisjoint(args))
-    return command.run(parser.parse_intermixed_args(args)) or 0
+    parsed = parser_of(verb, command, full=not HELP.isdisjoint(args)).parse_intermixed_args(args)
+    try:
+        return command.run(parsed) or 0
+    except KeyboardInterrupt:
+        hint = getattr(command, "AFTER_INTERRUPT", None)
+        hint = hint(parsed, args) if callable(hint) else hint
+        raise KeyboardInterrupt(*([hint] if hint else [])) from None
 
 
 def explain(err: Exception) -> int:

@@ -10,8 +10,10 @@ import argparse
 from pathlib import Path
 
 from .train import launch
+from .verbs import RESUMES
 
 EXAMPLE = "optima quickstart"
+AFTER_INTERRUPT = RESUMES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

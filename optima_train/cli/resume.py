@@ -10,8 +10,10 @@ from pathlib import Path
 
 from . import UserError
 from .train import launch
+from .verbs import RESUMES
 
 EXAMPLE = "optima resume runs/2wmh-isft"
+AFTER_INTERRUPT = RESUMES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

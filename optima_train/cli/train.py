@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..run.layout import RunDirectory, StageDirectory
 from . import UserError
+from .verbs import RESUMES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..config.settings import TrainConfig
 
 EXAMPLE = "optima train 2wmh-isft model=Qwen/Qwen3-8B"
+AFTER_INTERRUPT = RESUMES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,8 @@
 
 A verb is a module here, or of another package through the entry-point group ``optima.commands``: its docstring's first
 line says what it does, ``EXAMPLE`` is one command line, ``arguments(parser)`` declares, ``run(args)`` does. It may also
-have ``more_help() -> str``, printed at the end of its ``--help``.
+have ``more_help() -> str``, printed at the end of its ``--help``, and ``AFTER_INTERRUPT``, what to do after Ctrl-C: a
+text, or a function of the parsed arguments and the command line.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ VERBS = {
     "doctor": "doctor",
     "version": "version",
 }
+
+
+RESUMES = "the same command resumes where it stopped"
 
 
 class Parser(argparse.ArgumentParser):

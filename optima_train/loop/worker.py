@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..run.child import Channel, supervise
+from ..run.child import Channel, python, supervise
 from ..run.layout import RunDirectory
 from ..run.progress import Progress
 from ..run.records import Marker, decode
+from ..run.signals import ending_as_ctrl_c
 from ..run.stage import Step
 
 ORPHAN_GRACE_S = 60.0
@@ -37,7 +38,7 @@ def launch(
 
     supervise(
         ", ".join(paths),
-        [sys.executable, "-m", "optima_train.loop.worker", str(run_dir), *paths],
+        python("optima_train.loop.worker", str(run_dir), *paths),
         RunDirectory(run_dir).log,
         handle,
     )
@@ -72,7 +73,10 @@ def _execute(run_dir: Path, wanted: Sequence[str], channel: Channel) -> None:
 
 
 if __name__ == "__main__":
-    # the engines' threads may not end by themselves; everything is on the disk by now
-    code = main(sys.argv[1:])
+    try:
+        with ending_as_ctrl_c():
+            code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
     sys.stdout.flush()
-    os._exit(code)
+    os._exit(code)  # the engines' threads may not end by themselves; everything is on the disk by now

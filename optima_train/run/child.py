@@ -1,8 +1,9 @@
 """Child processes that report JSON lines, log what their libraries print, and never outlive their parent.
 
-The parent reads events from the child's standard output; everything else the child prints goes to a log. The child
-watches its standard input: when the parent dies, however suddenly, the pipe closes and the child leaves at once, and so
-do processes of its own that inherit the pipe. So no orphan writes into the run directory.
+The parent reads events from the child's standard output; everything else the child prints goes to a log. A child has a
+process group of its own, which ends with it: an engine's processes do not stay behind, however the child ended. The
+child watches its standard input: when the parent dies, however suddenly, the pipe closes and the child's group is
+killed, and so do processes that inherit the pipe. So no orphan writes into the run directory.
 """
 
 from __future__ import annotations
@@ -13,16 +14,27 @@ import resource
 import select
 import signal
 import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from . import boot
 from .stage import StageError
 
 HEARTBEAT_S = 5.0
+TERMINATION_S = 5.0  # from asking a child to end until its group is killed
 TAIL_LINES = 12
+# libraries start processes of their own by -m or -c, which would put the current folder first on the path
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of ours; see ``boot``."""
+    return [sys.executable, "-P", str(boot.__file__), module, *arguments]
 
 
 def supervise(
@@ -34,7 +46,8 @@ def supervise(
 ) -> None:
     """Run ``command`` to its end; ``handle`` gets its events but for errors, ``environment`` is added to ours.
 
-    Raises StageError with the child's own message, or with its exit code and its last log lines.
+    Whatever ends this call ends the command and the processes it started. Raises StageError with the child's own
+    message, or with its exit code and its last log lines.
     """
     with log_path.open("a", encoding="utf-8") as log:
         begin = log.tell()
@@ -44,7 +57,8 @@ def supervise(
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **SAFE_PATH, **(environment or {})},
+            process_group=0,
         )
         problem = None
         try:
@@ -60,16 +74,28 @@ def supervise(
                     handle(event)
             code = child.wait()
         finally:
-            if child.poll() is None:
-                child.terminate()
-                child.wait()
+            _end(child)
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(BrokenPipeError):
+                        pipe.close()
     if problem is not None:
         raise StageError(problem)
     if code:
         raise StageError(f"{name}: the worker ended with {_cause(code)}; {log_path} ends:\n{tail(log_path, begin)}")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Ask a child that still runs to end, then kill its group: what is left of the child, and what it started."""
+    try:
+        if child.poll() is None:
+            child.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(TERMINATION_S)
+    finally:  # also when Ctrl-C is pressed again meanwhile
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def tail(path: Path, begin: int = 0, lines: int = TAIL_LINES) -> str:
@@ -121,6 +147,8 @@ class Channel:
         while True:
             ready, _, _ = select.select([0], [], [], HEARTBEAT_S)
             if ready and not os.read(0, 1):
+                if os.getpgrp() == os.getpid():
+                    os.killpg(0, signal.SIGKILL)
                 os._exit(1)
             if heartbeat:
                 self.send("heartbeat", peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

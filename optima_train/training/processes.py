@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
+from ..run import boot
 from ..run.child import Channel, supervise
 from ..run.engines import ModelRef
 from ..run.files import read_json, write_json
@@ -108,7 +109,7 @@ def trained(ctx: StageContext, stage: Trains) -> StageResult:
 def _command(ctx: StageContext, job: Path) -> list[str]:
     config = ctx.config.train
     count = training_processes(config)
-    launch = [sys.executable, "-m", "accelerate.commands.launch"]
+    launch = [sys.executable, "-P", "-m", "accelerate.commands.launch"]
     options = {
         "--config_file": str(accelerate_config(config.accelerate or PLAIN)),
         "--num_processes": str(count),
@@ -117,7 +118,7 @@ def _command(ctx: StageContext, job: Path) -> list[str]:
     return [
         *launch,
         *(part for option in options.items() for part in option),
-        "-m",
+        str(boot.__file__),
         "optima_train.training.processes",
         str(job),
     ]

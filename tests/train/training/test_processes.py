@@ -56,8 +56,12 @@ def train(tmp_path: Path, small: list[str], random_model: Path) -> Callable[...,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", INPUTS)
-def test_two_processes_train_as_one_does(kind: str, train) -> None:
+def test_two_processes_train_as_one_does(kind: str, train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone, expected, _ = train(kind)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("grp", "accelerate", "torchvision", "statistics", "yaml"):
+        Path(f"{name}.py").write_text(f"open('ran-{name}', 'w')")  # the launcher and its processes must not see these
     marker, weights, events = train(kind, "train.processes=2")
     assert marker.numbers.keys() == alone.numbers.keys()
     assert (alone.numbers["processes"], marker.numbers["processes"]) == (1, 2)
@@ -66,6 +70,7 @@ def test_two_processes_train_as_one_does(kind: str, train) -> None:
     for name, tensor in expected.items():
         assert tensor.allclose(weights[name], rtol=0, atol=1e-5), name
     assert (events[-1].done, events[-1].total, events[-1].unit) == (2, 2, "steps")
+    assert not list(Path().glob("ran-*"))
 
 
 @pytest.mark.slow
