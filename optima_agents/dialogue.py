@@ -206,15 +206,16 @@ class Dialogue(Player):
     async def _turn(self, policy: Policy, agent: str) -> Turn:
         view = replace(env(self.scenario.rules.view, self.inst, self.turns, agent), episode=str(self.key))
         seed = turn_seed(self.key, len(self.turns), agent)
-        for attempt in range(self.retries + 1):
+        for _ in range(self.retries):
             try:
-                act = await policy.act(view, seed=seed)
-                break
+                return self._checked(await policy.act(view, seed=seed), agent)
             except ContextOverflow:
                 raise
             except BackendError:
-                if attempt == self.retries:
-                    raise
+                continue
+        return self._checked(await policy.act(view, seed=seed), agent)
+
+    def _checked(self, act: Act | str, agent: str) -> Turn:
         return checked(act, keep_ids=self.keep_ids).turn(agent)
 
 

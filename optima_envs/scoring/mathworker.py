@@ -7,6 +7,9 @@ cannot be imported. The limit is processor time, so that a loaded machine change
 when it is used up, whether or not the parent still lives.
 """
 
+# pyright: basic
+# math-verify and sympy have no types
+
 from __future__ import annotations
 
 import json

@@ -14,7 +14,8 @@ from fractions import Fraction
 from .decoration import plain
 
 # words that multiply the number before them; the parts of one are spelt in the plural, 3 fifths
-SCALES: dict[str, int | Fraction] = {
+_ORDINALS = "halve third fourth fifth sixth seventh eighth ninth tenth".split()
+_POWERS = {
     word: 10**power
     for power, words in {
         2: "hundred \u767e",
@@ -30,9 +31,17 @@ SCALES: dict[str, int | Fraction] = {
     }.items()
     for word in words.split()
 }
-_ORDINALS = "halve third fourth fifth sixth seventh eighth ninth tenth".split()
-SCALES |= {"dozen": 12, "doz": 12, "dz": 12} | {word: Fraction(1, part) for part, word in enumerate(_ORDINALS, 2)}
-SCALES |= {"hundredth": Fraction(1, 100), "thousandth": Fraction(1, 1000), "millionth": Fraction(1, 10**6)}
+_FRACTIONS = {word: Fraction(1, part) for part, word in enumerate(_ORDINALS, 2)}
+SCALES: dict[str, int | Fraction] = {
+    **_POWERS,
+    "dozen": 12,
+    "doz": 12,
+    "dz": 12,
+    **_FRACTIONS,
+    "hundredth": Fraction(1, 100),
+    "thousandth": Fraction(1, 1000),
+    "millionth": Fraction(1, 10**6),
+}
 _METRES = frozenset({"m", "mm", "t"})  # units too: scales only of money, or as capitals
 _LETTERS = frozenset({"k", "m", "mm", "b", "t"})  # scales only of money, or right behind the digits
 _WORD = re.compile(r"(\s?-?)((?:st|nd|rd|th)(?![a-z])|[A-Za-z]+|[\u5343\u5146\u767e\u4e07\u842c\u4ebf\u5104])")

@@ -149,21 +149,37 @@ def _bits(value: Fraction) -> int:
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
+def _over(left: Fraction, right: Fraction) -> Fraction:
+    return left / right
+
+
+def _times_in(left: Fraction, right: Fraction) -> int:
+    return left // right
+
+
+def _least(first: Fraction, *rest: Fraction) -> Fraction:
+    return min(first, *rest, first)  # the first one twice: of one argument Python wants the members
+
+
+def _largest(first: Fraction, *rest: Fraction) -> Fraction:
+    return max(first, *rest, first)
+
+
 def _ten(power: int) -> Fraction:
     return Fraction(10) ** power
 
 
-_UNARY = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_BINARY = {
+_UNARY: dict[type[ast.AST], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+_BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: _over,
+    ast.FloorDiv: _times_in,
     ast.Mod: operator.mod,
     ast.Pow: _power,
 }
-_COMPARE = {
+_COMPARE: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -173,9 +189,8 @@ _COMPARE = {
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
-    # the first one twice: of one argument Python wants the members
-    "min": lambda first, *rest: min(first, *rest, first),
-    "max": lambda first, *rest: max(first, *rest, first),
+    "min": _least,
+    "max": _largest,
     "round": _round,
     "floor": math.floor,
     "ceil": math.ceil,

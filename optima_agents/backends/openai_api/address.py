@@ -29,10 +29,10 @@ class Address:
         try:
             parts = urlsplit(whole)
             host = parts.hostname
-            _ = parts.port  # a port that is no number
-        except ValueError:
-            host = None
-        if host is None or parts.scheme not in ("http", "https"):
+            sound = host is not None and parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:  # a port that is no number, say
+            parts, host, sound = urlsplit(""), None, False
+        if not sound:
             raise ValueError("an openai backend needs a base URL, such as openai:http://localhost:8000/v1")
         way_out = f"please: put the key into ${key_env}"
         if parts.username is not None or parts.password is not None:

@@ -23,8 +23,10 @@ _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
     "upsilon phi chi psi omega"
 ).split()
-_LETTERS = {chr(0x3B1 + i): f"\\{name} " for i, name in enumerate(_GREEK)}
-_LETTERS |= {chr(0x391 + i): f"\\{name.capitalize()} " for i, name in enumerate(_GREEK) if name != "varsigma"}
+_LETTERS = {
+    **{chr(0x3B1 + i): f"\\{name} " for i, name in enumerate(_GREEK)},
+    **{chr(0x391 + i): f"\\{name.capitalize()} " for i, name in enumerate(_GREEK) if name != "varsigma"},
+}
 # signs and the commands for them, in pairs
 _SIGNS = (
     "\u00d7 times \u00f7 div \u00b7 cdot \u22c5 cdot \u2219 cdot \u2022 cdot \u00b1 pm \u2213 mp \u221a root "
@@ -212,7 +214,8 @@ def _arguments(text: str) -> str:
     for match in reversed(list(_TAKES.finditer(text))):
         name = match["name"]
         wide = name in ("root", None)  # outside LaTeX a root, and a power, takes the whole number
-        made, at = [], match.end()
+        made: list[str] = []
+        at = match.end()
         for _ in range(2 if name in ("frac", "binom") else 1):
             taken = _argument(text, at, wide, round_too=name not in ("frac", "binom"))
             if taken is None:

@@ -99,7 +99,8 @@ def _bracketed(text: str) -> str | None:
 
 def split(text: str, at: str) -> list[str]:
     """The parts of ``text`` between its outermost ``list`` separators, ``equal`` signs or ``about`` signs."""
-    depth, parts, start = 0, [], 0
+    parts: list[str] = []
+    depth = start = 0
     for match in _TOKEN.finditer(text):
         if match["open"] or match["close"]:
             depth += 1 if match["open"] else -1
@@ -209,7 +210,8 @@ def _same_base(answer: str, gold: str) -> bool | None:
     left, right = _BASED.fullmatch(answer), _BASED.fullmatch(gold)
     if not left and not right:
         return None
-    digits, bases = [], set()
+    digits: list[str] = []
+    bases: set[str] = set()
     for text, match in ((answer, left), (gold, right)):
         if match:
             base = next(filter(None, (match[part] for part in ("low", "word", "below", "behind"))), "")
