@@ -96,11 +96,11 @@ class RewardTerms(Wrapper):
 
     def __init__(self, env: Env, weights: Mapping[str, float], token_budget: int | None = None) -> None:
         super().__init__(env)
-        if "tokens" in weights and token_budget is None:
+        self.reward = Reward(weights, {"tokens": budget_share(token_budget)} if token_budget is not None else {})
+        if "tokens" in self.reward.weights and token_budget is None:
             raise ValueError(
                 "the 'tokens' reward term of an environment needs token_budget=, the count it is a share of"
             )
-        self.reward = Reward(weights, {"tokens": budget_share(token_budget)} if token_budget is not None else {})
 
     def step(self, actions: Actions) -> Step:
         observations, rewards, terminations, truncations, infos = self.env.step(actions)

@@ -21,14 +21,16 @@ class Acting(Generic[S]):
     """Rules (see rules.py) over named agents, one of whom speaks at a time, and a world that replies.
 
     ``agents``: distinct names, by default as many of ``names`` as the game has parts. ``max_turns``: turns of all
-    agents; the world's replies do not count. ``token_budget``, ``answer_format``: as in ``RoundRobin``. Raises
-    ValueError naming the argument that is wrong.
+    agents; the world's replies do not count. ``token_budget``: the dialogue stops once its turns hold that many tokens
+    (default None, no budget). ``answer_format``: ``"tag"`` or ``"boxed"``, as in ``RoundRobin``. Raises ValueError
+    naming the argument that is wrong.
     """
 
     agents: tuple[str, ...] = ()
     max_turns: int = 10
     token_budget: int | None = None
     answer_format: str = "tag"
+    # put in place as one tuple: dialogues that share the rules at most make each other go through their turns again
     _latest: list[tuple[Instance | None, Turns, Any]] = field(
         init=False, repr=False, compare=False, default_factory=lambda: [(None, (), None)]
     )

@@ -61,12 +61,12 @@ class ToolUse(Acting[Progress]):
     """Rules of tool use. See ``Acting`` for agents and limits.
 
     ``world``: a name in ``WORLDS``, or a world. ``checker``: a second agent approves or vetoes each action before the
-    world sees it; anything else lets it pass. ``attempts``: after a wrong answer, or ``steps`` actions without one,
-    the actor says what went wrong, and begins again with an untouched world and its last ``memory`` different
-    reflections (0: none) instead of the dialogue; it is told whether an answer is right, so scores of several attempts
-    are not those of one. ``steps``: default, its share of ``max_turns``; with one attempt, no limit of its own.
-    ``lenient``: carry out an action although the agent went on to invent the observation. Raises UnknownName for an
-    unknown world and ValueError for other wrong arguments.
+    world sees it; anything else lets it pass. ``attempts``: after a wrong answer, or too many steps without one, the
+    actor says what went wrong, and begins again with an untouched world. It is told whether an answer is right, so
+    scores of several attempts are not those of one. ``memory``: how many different reflections, the last ones, an
+    attempt begins with instead of the dialogue. ``steps``: actions of one attempt (default None: its share of
+    max_turns; with one attempt, no limit of its own). ``lenient``: carry out an action although the agent went on to
+    invent the observation. Raises UnknownName for an unknown world and ValueError for other wrong arguments.
     """
 
     world: str | World = "search"

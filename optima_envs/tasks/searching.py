@@ -70,7 +70,11 @@ class HotpotSearch(Dataset):
 
 
 class TwoHopSearch:
-    """The two-hop world (arguments and errors: see ``TwoHop``) with each of its facts as a passage."""
+    """The two-hop world with each of its facts as a passage. Raises as ``TwoHop`` does.
+
+    ``split``: train, validation or test. ``seed``: another one gives other instances. ``hops``: facts in a chain.
+    ``distractors``: parallel chains that do not matter. ``size``: how many instances there are.
+    """
 
     name = "twohop-search"
 

@@ -6,6 +6,7 @@ The reference code takes the 70% of all instances first and applies the threshol
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,7 +90,9 @@ class Select:
 def _empty(ctx: StageContext, ranked: Sequence[RankedRow], counts: dict[str, int]) -> str:
     best = max((d.reward for d in ranked if d.reward is not None), default=float("-inf"))
     why = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+    failures = Counter(d.failed for d in ranked if d.failed).most_common(1)
+    most = f"; {failures[0][1]} of {len(ranked)} dialogues failed by {failures[0][0][:300]}" if failures else ""
     return (
         f"{ctx.step.path}: nothing selected ({why or 'no dialogues'}; the best reward is {best:.3f}, "
-        f"select.threshold is {ctx.config.select.threshold:g}); lower the threshold or sample more"
+        f"select.threshold is {ctx.config.select.threshold:g}{most}); lower the threshold or sample more"
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import optima_envs
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo, Instance, Outcome, Turn
 from optima_envs.registry import UnknownName
 from optima_envs.rewards import TERMS, Reward, Term, budget_share, lift, term
@@ -71,6 +72,71 @@ def test_functions_become_terms_by_their_argument():
         Reward({"tests-ranked": 1}).now([episode()])
 
 
+ODD = {
+    "none": (lambda episode: None, "term odd gave NoneType None, which is no number"),
+    "text": (lambda episode: "0.5", "term odd gave str '0.5', which is no number"),
+    "nan": (lambda episode: math.nan, "term odd is not finite"),
+    "huge": (lambda episode: 10**400, "term odd is too large for a float"),
+    "raises": (lambda episode: {}["zz"], "term odd raised KeyError: 'zz'"),
+    "divides": (lambda episode: 1 / 0, "term odd raised ZeroDivisionError"),
+    "escapes": (lambda episode: int("\x1b[2J"), "term odd raised ValueError"),
+    "group": (lambda group: [None for _ in group], "term odd gave NoneType None"),
+    "group raises": (lambda group: group[9], "term odd raised IndexError"),
+    "not a list": (lambda group: 3, "term odd raised TypeError"),
+}
+
+
+@pytest.mark.parametrize(("function", "named"), ODD.values(), ids=ODD)
+def test_a_term_that_gives_no_number_fails_its_episodes_by_name(function, named):
+    rows = Reward({"odd": 1.0, "task": 1.0}, {"odd": lift(function)}).now([episode(), episode()])
+    for row in rows:
+        assert row.error is not None
+        assert (row.error.kind, row.total, row.terms) == ("reward", 0.0, {"task": 0.0})
+        assert named in row.error.message
+        assert row.error.message.isprintable()
+
+
+def test_one_episode_that_a_term_cannot_take_fails_alone():
+    fussy = lift(lambda episode: 1 / (episode.tokens - 2))
+    sound, failed, last = Reward({"fussy": 1}, {"fussy": fussy}).now([episode(3), episode(2), episode(4)])
+    assert (sound.total, last.total) == (1.0, 0.5)
+    assert failed.error is not None
+    assert "term fussy raised ZeroDivisionError" in failed.error.message
+
+
+def test_what_a_term_that_is_no_function_raises_is_let_through_with_its_name():
+    class Dead(RuntimeError):
+        pass
+
+    class Model:
+        async def __call__(self, group):
+            raise Dead("the engine is gone")
+
+    with pytest.raises(Dead) as caught:
+        Reward({"model": 1}, {"model": Model()}).now([episode()])
+    assert caught.value.__notes__ == ["in the reward term 'model'"]
+
+
+def test_an_environment_names_the_term_at_its_end():
+    TERMS.register("tests-odd", lift(lambda episode: {}["zz"]))
+    env = optima_envs.make("twohop-asym", max_turns=1, reward={"tests-odd": 1})
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="term tests-odd raised KeyError: 'zz'"):
+        env.step({"Alice": "hi"})
+
+
+@pytest.mark.parametrize("weights", [["task"], "task", 3, {"task"}])
+def test_weights_that_are_no_mapping_are_refused_by_name(weights):
+    with pytest.raises(TypeError, match="reward must map term names to weights"):
+        optima_envs.make("twohop-asym", reward=weights)
+
+
+@pytest.mark.parametrize(("weight", "named"), [("1", "gave str '1'"), (None, "gave NoneType"), (10**400, "too large")])
+def test_a_weight_that_is_no_number_is_named(weight, named):
+    with pytest.raises(ValueError, match=f"reward weight of 'task' .*{named}"):
+        Reward({"task": weight})
+
+
 def test_a_term_that_miscounts_is_named():
     with pytest.raises(ValueError, match="'short' gave 1 values for 2 episodes"):
         Reward({"short": 1}, {"short": lift(lambda group: [1.0])}).now([episode(), episode()])
@@ -85,6 +151,8 @@ def test_bad_weights_are_refused(weight):
 def test_an_unknown_term_suggests_known_ones():
     with pytest.raises(UnknownName, match="did you mean tokens"):
         Reward({"token": 1})
+    with pytest.raises(UnknownName, match="unknown reward term 3"):
+        Reward({3: 1})  # type: ignore[dict-item]
 
 
 def test_the_absolute_share_for_dialogues_without_siblings():

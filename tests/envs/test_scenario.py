@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import importlib.metadata
 import json
+import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.worlds import Tiny, turns
 
 import optima_envs
-from optima_envs.records import Outcome
+from optima_envs.games.asymmetric import AsymmetricQA
+from optima_envs.records import ENVIRONMENT, Instance, Outcome, Turn
+from optima_envs.scoring.metrics import METRICS, Measure
 from optima_envs.spec import EnvSpec, Sheet, full_id
 
 
@@ -119,3 +126,133 @@ def test_the_package_imports_nothing_heavy():
     code = f"import sys, optima_envs; print([m for m in {heavy!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["optima/twohop-asym-v1", "twohop-asym-v7", "optima/twohop-asym_v1"])
+def test_a_version_there_is_not_names_those_there_are(name):
+    with pytest.raises(optima_envs.UnknownName, match=r"optima/twohop-asym has no v\d; there is v0"):
+        optima_envs.make(name)
+
+
+def test_several_versions_are_named_in_order():
+    for version in (11, 2):
+        optima_envs.register(f"tests/several-v{version}", task=Tiny)
+    with pytest.raises(optima_envs.UnknownName, match="tests/several has no v3; there is v2, v11"):
+        optima_envs.scenario("tests/several-v3")
+
+
+@pytest.mark.parametrize("name", [None, 3, b"twohop-asym", ["twohop-asym"]])
+def test_an_id_that_is_no_text_is_refused_by_name(name):
+    for use in (optima_envs.make, optima_envs.scenario, optima_envs.spec, optima_envs.settings):
+        with pytest.raises(TypeError, match="an environment id is a text such as 'twohop-asym', not"):
+            use(name)
+
+
+def test_instances_themselves_can_be_the_task():
+    given = [Instance("a", "first?", ("1",), {"Alice": "x"}), Instance("b", "second?", ("2",))]
+    optima_envs.register("tests/given-v0", task=given)
+    scene = optima_envs.scenario("tests/given")
+    assert [inst.id for inst in scene.task] == ["a", "b"]
+    assert scene.index_of("b") == 1
+    assert pickle.loads(pickle.dumps(scene)).task[1] == given[1]  # noqa: S301 - our own bytes
+    assert optima_envs.check_env("tests/given", episodes=1)
+
+
+@pytest.mark.parametrize("task", [["a text"], 5, "support.worlds:DATA", {"a": 1}])
+def test_what_is_no_task_is_refused_by_name(task):
+    name = f"tests/no-task-{abs(hash(str(task)))}-v0"
+    optima_envs.register(name, task=task)
+    with pytest.raises(TypeError, match=f"{name}: task must be a factory or a sequence of Instance"):
+        optima_envs.scenario(name)
+
+
+def test_an_empty_task_is_named():
+    optima_envs.register("tests/empty-v0", task=Tiny, size=0)
+    with pytest.raises(ValueError, match="tests/empty-v0: the task has no instances"):
+        optima_envs.make("tests/empty")
+
+
+class Endless(AsymmetricQA):
+    """Never ends."""
+
+    def outcome(self, inst, turns):
+        return None
+
+
+def test_rules_that_never_end_are_stopped_and_named():
+    scene = optima_envs.Scenario("tests/endless-v0", Endless(max_turns=3), Tiny(), METRICS["f1"])
+    inst = scene.task[0]
+    assert scene.outcome(inst, turns(*[("Alice", "hm")] * 4)) is None, "a round that has begun may be finished"
+    with pytest.raises(RuntimeError, match="tests/endless-v0: not over after 5 turns, though the rules promise 3"):
+        scene.outcome(inst, turns(*[("Alice", "hm")] * 5))
+    world = (Turn(ENVIRONMENT, "observation"),) * 9
+    assert scene.outcome(inst, turns(("Alice", "hm")) + world) is None, "the world's replies are no turns of an agent"
+    env = optima_envs.DialogueEnv(scene)
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(dict.fromkeys(env.agents, "hm"))
+    with pytest.raises(RuntimeError, match="not over after 5 turns"):
+        env.step(dict.fromkeys(env.agents, "hm"))
+
+
+class Brevity:
+    """A metric over the whole dialogue."""
+
+    name, instant = "brevity", True
+
+    def score(self, answer, golds):
+        raise AssertionError("judge takes its place")
+
+    def judge(self, inst, turns, outcome):
+        return 1 / len(turns)
+
+    def correct(self, score):
+        return score >= 0.5
+
+
+def test_a_metric_may_see_the_dialogue():
+    scene = optima_envs.Scenario("tests/brief-v0", AsymmetricQA(), Tiny(), Brevity())
+    said = turns(("Alice", "a"), ("Bob", "b"))
+    assert scene.judge(scene.task[0], said, Outcome("max_turns")) == (0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (None, "metric 'odd' gave NoneType None, which is no number as the score of 'tiny-0'"),
+        ("1.0", "metric 'odd' gave str '1.0', which is no number"),
+        (float("nan"), "metric 'odd' is not finite"),
+        (10**400, "metric 'odd' is too large for a float"),
+        (1.5, r"metric 'odd' gave 1.5 as the score of 'tiny-0'; it is in \[0, 1\]"),
+        (-0.1, "metric 'odd' gave -0.1"),
+    ],
+)
+def test_a_metric_that_gives_no_score_is_named(value, named):
+    scene = optima_envs.Scenario("tests/odd-v0", AsymmetricQA(), Tiny(), Measure("odd", lambda answer, golds: value))
+    with pytest.raises(ValueError, match=named):
+        scene.judge(scene.task[0], (), Outcome("answered", "x"))
+
+
+@pytest.mark.parametrize("package", ["optima_envs", "optima_agents", "optima_train", "benchmarks"])
+def test_every_package_tells_its_version(package):
+    assert importlib.import_module(package).__version__ == importlib.metadata.version("optima-marl")
+    assert "__version__" in dir(importlib.import_module(package))
+
+
+@pytest.mark.parametrize("package", ["optima_envs", "optima_agents", "optima_train"])
+def test_names_that_load_late_are_the_same_for_type_checkers(package):
+    """Each is listed for the loader, imported for type checkers, and promised: in three places, which must agree."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    checked = {
+        alias.name: part.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in node.body
+        if isinstance(part, ast.ImportFrom)
+        for alias in part.names
+    }
+    assert checked == module._WHERE
+    assert set(checked) <= set(module.__all__)
+    for name in checked:
+        assert getattr(module, name) is module.__dict__[name], "found at once from then on"

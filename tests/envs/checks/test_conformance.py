@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import random
+import time
 import warnings
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
+from gymnasium.spaces import Discrete
+from pettingzoo import AECEnv
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from support.acting import record
 from support.worlds import DATA, FILES, TOOL_FILES, TOOL_WORLDS, WORLDS, Tiny
 
 import optima_envs
+from optima_envs.adapters.aec import DialogueAEC
 from optima_envs.adapters.making import make_aec as aec
 from optima_envs.adapters.parallel import DialogueEnv
 from optima_envs.checks.canary import NonConformanceError, check_canaries
@@ -21,9 +27,9 @@ from optima_envs.checks.parts import check_rules
 from optima_envs.games.asymmetric import AsymmetricQA
 from optima_envs.games.replies import reply
 from optima_envs.games.tool_use import ToolUse
-from optima_envs.records import Instance, View
+from optima_envs.records import Instance, Outcome, View
 from optima_envs.scenario import Listed, Scenario
-from optima_envs.scoring.metrics import METRICS
+from optima_envs.scoring.metrics import METRICS, Measure
 
 VARIANTS = (
     {},
@@ -91,9 +97,21 @@ def pettingzoo_passes(name, kwargs, capsys):
     assert capsys.readouterr().out.count("Passed") == 2
 
 
-def faulty(rules: object, env: type[DialogueEnv] = DialogueEnv):
-    scene = Scenario("tests/faulty-v0", rules, Tiny(), METRICS["f1"])  # type: ignore[arg-type]
+def faulty(rules: Any, env: type[DialogueEnv] = DialogueEnv, task: Any = None, metric: Any = METRICS["f1"]):
+    scene = Scenario("tests/faulty-v0", rules, Tiny() if task is None else task, metric)
     return lambda: env(scene)
+
+
+class Given(list[Instance]):
+    """Instances as a task."""
+
+    name, split = "given", "test"
+
+
+def instances(**changes: Any) -> Given:
+    """Three sound instances, with changes to them all."""
+    parts = [{"id": f"q{i}", "question": "?", "answers": (f"a{i}",), "private": {"Bob": "x"}} for i in range(3)]
+    return Given(Instance(**{**part, **changes}) for part in parts)
 
 
 class Leaky(AsymmetricQA):
@@ -162,9 +180,72 @@ class Stuck(DialogueEnv):
         return observations, infos
 
 
+class Endless(AsymmetricQA):
+    """Never ends."""
+
+    def outcome(self, inst, turns) -> Outcome | None:
+        return None
+
+
+class Strangers(AsymmetricQA):
+    """Asks somebody who is not there."""
+
+    def speakers(self, inst, turns) -> tuple[str, ...]:
+        return ("Zoe",)
+
+
+class Silent(AsymmetricQA):
+    """Asks nobody, and goes on."""
+
+    def speakers(self, inst, turns) -> tuple[str, ...]:
+        return ()
+
+
+class Impure(AsymmetricQA):
+    """Answers differently from time to time."""
+
+    def view(self, inst, turns, agent) -> View:
+        return replace(super().view(inst, turns, agent), instructions=f"{random.Random().random()}")
+
+
+class Moody(Tiny):
+    """Another instance each time."""
+
+    def __getitem__(self, index: int) -> Instance:
+        return replace(super().__getitem__(index), question=f"{random.Random().random()}?")
+
+
+class Clock(DialogueEnv):
+    """Tells the time."""
+
+    def _observe(self):
+        observations, infos = super()._observe()
+        for info in infos.values():
+            info["now"] = time.perf_counter()
+        return observations, infos
+
+
+RULES = AsymmetricQA()
+STRICT = Measure("strict", lambda answer, golds: float(answer == "yes"), instant=True)
+
+
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
+        (faulty(RULES, task=instances(id="q2")), r"instances: instance 1 \('q2'\) has the id of instance 0"),
+        (faulty(RULES, task=instances(id=" ")), "its id is empty"),
+        (faulty(RULES, task=instances(private={"Zoe": "x"})), "private text for Zoe, who is none of Alice, Bob"),
+        (faulty(RULES, task=instances(answers=())), "has no answers"),
+        (faulty(RULES, task=instances(meta={"x": float("nan")})), "is not plain JSON"),
+        (faulty(RULES, task=instances(meta={"x": object()})), "is not plain JSON"),
+        (faulty(RULES, task=Given(["q"])), "is no Instance but str"),  # type: ignore[list-item]
+        (faulty(RULES, task=instances(), metric=STRICT), "metric 'strict' finds its own gold 'a0' wrong"),
+        (faulty(RULES, task=Moody()), "is another one when it is asked for again"),
+        (faulty(Endless(max_turns=4)), "rules: the rules promise max_turns=4 and have not ended after 6"),
+        (faulty(Strangers()), "the rules ask Zoe, who is no agent"),
+        (faulty(Silent()), "nobody speaks after turn 0"),
+        (faulty(Impure()), "answers differently when asked again"),
+        (faulty(RULES, Clock), "two episodes"),
         (faulty(Leaky()), "private to"),
         (faulty(Blind()), "cannot see it"),
         (faulty(AsymmetricQA(), Gossip), "gold answer"),
@@ -172,7 +253,6 @@ class Stuck(DialogueEnv):
         (faulty(AsymmetricQA(), Dicing), "global random state"),
         (faulty(AsymmetricQA(), Stuck), "not in its space"),
     ],
-    ids=["leaky", "blind", "gossip", "remembering", "dicing", "stuck"],
 )
 def test_the_kit_catches(factory, message):
     with pytest.raises(NonConformanceError, match=message):
@@ -206,3 +286,54 @@ def test_the_canary_test_wants_a_dialogue_env():
 
     with pytest.raises(TypeError, match="DialogueEnv"):
         check_canaries(Other, 0)  # type: ignore[arg-type]
+
+
+def test_the_kit_takes_the_turn_based_form():
+    assert tuple(optima_envs.check_env(lambda: DialogueAEC(faulty(AsymmetricQA())()))) == CHECKS
+    with pytest.raises(NonConformanceError, match="private to"):
+        optima_envs.check_env(lambda: DialogueAEC(faulty(Leaky())()))
+
+
+class Foreign(AECEnv[str, np.int64, int]):
+    """A turn-based environment of somebody else's: one agent counts to three."""
+
+    metadata: dict[str, Any] = {"name": "counting_v0", "render_modes": []}  # noqa: RUF012
+
+    def __init__(self, noisy: bool = False) -> None:
+        super().__init__()
+        self.noisy, self.possible_agents, self.render_mode = noisy, ["one_0"], None
+        self.spaces = {"one_0": Discrete(9)}
+
+    def observation_space(self, agent: str) -> Discrete:
+        return self.spaces[agent]
+
+    action_space = observation_space
+
+    def reset(self, seed=None, options=None) -> None:
+        self.agents, self.agent_selection, self.count = ["one_0"], "one_0", 0
+        self.rewards = self._cumulative_rewards = {"one_0": 0.0}
+        self.terminations, self.truncations = {"one_0": False}, {"one_0": False}
+        self.infos = {"one_0": {"now": time.perf_counter()} if self.noisy else {}}
+
+    def observe(self, agent: str) -> np.int64:
+        return np.int64(self.count)
+
+    def step(self, action: int | None) -> None:
+        if self.terminations["one_0"]:
+            self._was_dead_step(action)  # type: ignore[arg-type]
+            return
+        self.count += 1
+        self.rewards = {"one_0": 0.0}
+        self.terminations = {"one_0": self.count == 3}
+
+
+def test_another_turn_based_environment_gets_pettingzoos_own_tests():
+    assert optima_envs.check_env(Foreign) == ["aec"]
+    with pytest.raises(NonConformanceError, match="aec: AssertionError: Incorrect info"):
+        optima_envs.check_env(partial(Foreign, noisy=True))
+
+
+@pytest.mark.parametrize("env", [None, 3, [Tiny()]])
+def test_what_makes_no_environment_is_refused_by_name(env: Any):
+    with pytest.raises(TypeError, match="check_env takes an id or a function that makes an environment"):
+        optima_envs.check_env(env)

@@ -7,12 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optima_envs.checks.datacheck import check
 from optima_envs.scenario import scenario
+from optima_envs.scoring.metrics import METRICS
+from optima_envs.scoring.numerals import read_number
 from optima_envs.tasks.arc import ARC
 from optima_envs.tasks.cbt import CBT
 from optima_envs.tasks.gsm8k import GSM8K
@@ -107,6 +110,13 @@ def refused(task: type, rows: list[Any], message: str) -> None:
         (MMLU, EXAM, {"answer": 4}, "the answer 4 names none of the 4 options"),
         (MMLU, EXAM, {"answer": "E"}, "the answer 'E' names none"),
         (MMLU, EXAM, {"answer": True}, "the answer True names none"),
+        (MMLU, EXAM, {"answer": "AB"}, "the answer 'AB' names none of the 4 options"),
+        (MMLU, EXAM, {"answer": "ABCD"}, "the answer 'ABCD' names none"),
+        (MMLU, EXAM, {"answer": "BC "}, "the answer 'BC ' names none"),
+        (MMLU, EXAM, {"answer": ""}, "the answer '' names none"),
+        (MMLU, EXAM, {"answer": "1"}, "the answer '1' names none"),
+        (GSM8K, SUM, {"answer": "#### 1_0"}, "the final answer '1_0' is not a number"),
+        (GSM8K, SUM, {"answer": "#### 5\u20136"}, "the final answer '5\u20136' is not a number"),
         (MMLU, EXAM, {"choices": ["w", None, "y", "z"]}, "'choices' holds something that is not text"),
         (HendrycksMath, PROBLEM, {"solution": "It is 2."}, "the solution has no .boxed"),
     ],
@@ -230,6 +240,141 @@ def test_data_that_is_none(data: Any) -> None:
 def test_unknown_splits_list_the_known_ones(task: Any) -> None:
     with pytest.raises(DataError, match=f"{task.name} has no split 'tset' with answers; choose from .*train"):
         task("tset")
+
+
+@pytest.mark.parametrize(
+    ("written", "gold"),
+    [
+        ("\u201310", "-10"),
+        ("\u2014 10", "- 10"),
+        ("\u221210", "-10"),
+        ("\uff0d10", "-10"),
+        ("$\u20133", "$-3"),
+        ("\u2013$3", "-$3"),
+        ("1_000", "1000"),
+        ("-12_345_678", "-12345678"),
+        ("1,450,000", "1,450,000"),
+        ("18", "18"),
+    ],
+)
+def test_the_gold_number_is_the_one_written(written: str, gold: str) -> None:
+    (inst,) = GSM8K(data=[{**SUM, "answer": f"work\n#### {written}"}])
+    assert inst.answers == (gold,)
+    assert read_number(gold) is not None
+    assert METRICS["number"].score(gold.lstrip("- $"), inst.answers) == float("-" not in gold)
+
+
+def pandas_rows(rows: list[dict[str, Any]]) -> list[dict[Any, Any]]:
+    """Rows as pandas gives them back from a parquet file: lists are numpy arrays."""
+    pa, pd = pytest.importorskip("pyarrow"), pytest.importorskip("pandas")
+    buffer = pa.BufferOutputStream()
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return pd.read_parquet(pa.BufferReader(buffer.getvalue())).to_dict("records")
+
+
+@pytest.mark.parametrize(
+    ("task", "row"),
+    [
+        (GSM8K, SUM),
+        (HendrycksMath, PROBLEM),
+        (CBT, STORY),
+        (TriviaQA, TRIVIA),
+        (ARC, QUIZ),
+        (MMLU, EXAM),
+        (HotpotQA, {**HOP, "context": {"title": ["T1", "T2"], "sentences": [["a.", "b."], ["c."]]},
+                    "supporting_facts": {"title": ["T1", "T2"], "sent_id": [0, 0]}}),
+    ],
+)  # fmt: skip
+def test_records_of_pandas_are_read_like_lists(task: Any, row: dict[str, Any]) -> None:
+    given = pandas_rows([row])
+    assert list(task(data=given)) == list(task(data=[row]))
+    assert json.loads(json.dumps([dict(inst.meta) for inst in task(data=given)])) is not None
+
+
+def test_numbers_and_gaps_of_numpy_in_rows() -> None:
+    assert MMLU(data=[{**EXAM, "answer": np.int64(1), "choices": np.array(EXAM["choices"])}])[0].answers == ("B", "x")
+    with pytest.raises(DataError, match="'question' is missing"):
+        GSM8K(data=[{**SUM, "question": float("nan")}])
+    with pytest.raises(DataError, match="'question' is list, not str"):
+        GSM8K(data=[{**SUM, "question": np.array(["a", "b"])}])
+
+
+@pytest.mark.parametrize("data", [object(), {"a": 1}, b"bytes", 7, pytest.param("frame", id="frame")])
+def test_data_of_other_kinds_is_told_the_way_out(data: Any) -> None:
+    data = pytest.importorskip("pandas").DataFrame([SUM]) if isinstance(data, str) else data
+    with pytest.raises(DataError, match=r"not \w+; pass list\(dataset\), or frame.to_dict\('records'\)"):
+        GSM8K(data=data)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5_000, "~nobody-of-that-name/x.jsonl", "/dev/null/x", "no/such@"])
+def test_names_no_file_can_have_are_no_data_file(name: str) -> None:
+    with pytest.raises(DataError, match="gsm8k-debate: no data file") as caught:
+        GSM8K(data=name)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("test.jsonl", "test"),
+        ("train.json", "train"),
+        ("dev.jsonl", "validation"),
+        ("dev_v1.1.json", "validation"),
+        ("validation-00000-of-00002.jsonl", "validation"),
+        ("train-00003-of-00017.jsonl", "train"),
+        ("testing.jsonl", "validation"),
+        ("mine.jsonl", "validation"),
+    ],
+)
+def test_a_local_file_is_the_split_it_is_named_after(tmp_path: Path, name: str, split: str) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps([HOP] if path.suffix == ".json" else HOP), encoding="utf-8")
+    assert HotpotQA(data=path).split == scenario("2wmh-asym", data=str(path)).task.split == split
+    assert HotpotQA("train", data=path).split == "train", "what somebody says counts"
+    assert HotpotQA("test", data=path).split == "test", "and a file may hold what the hub has no answers for"
+    with pytest.raises(
+        DataError, match="hotpotqa-asym has no split 'tset' with answers; choose from train, validation"
+    ):
+        HotpotQA("tset", data=path)
+
+
+def test_instances_are_named_after_the_split_they_are_of(tmp_path: Path) -> None:
+    for name in ("train", "test", "mine"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(SUM), encoding="utf-8")
+    ids = [GSM8K(data=tmp_path / f"{name}.jsonl")[0].id for name in ("train", "test", "mine")]
+    assert ids == ["gsm8k-train-0", "gsm8k-test-0", "gsm8k-test-0"]
+    assert GSM8K("train", data=tmp_path / "test.jsonl")[0].id == "gsm8k-train-0"
+    dev = tmp_path / "dev.jsonl"
+    dev.write_text(json.dumps(EXAM), encoding="utf-8")
+    assert MMLU(data=dev).split == "dev", "a split of the source's own"
+
+
+ESCAPE = "i\x1b]0;PWN\x07\n[forged] line"
+
+
+def test_escapes_in_data_are_drawn_not_obeyed(tmp_path: Path) -> None:
+    rows = [{**HOP, "_id": ESCAPE}, {**HOP, "_id": ESCAPE + "2", "answer": 5}, {**HOP, "_id": ESCAPE + "3"}]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        HotpotQA(data=path)
+    assert str(caught.value).isprintable()
+    report = str(check("hotpotqa-asym", path))
+    assert all(line.isprintable() for line in report.split("\n"))
+    assert not any(line.startswith("[forged]") for line in report.split("\n"))
+
+
+def test_data_at_a_branch_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.Dataset.from_list([STORY]))
+    CBT()
+    assert "cbt-asym: cam-cst/cbt is read at main, which may change under you" in caplog.text
+    assert "data='cam-cst/cbt@COMMIT'" in caplog.text
+    caplog.clear()
+    CBT(data="cam-cst/cbt@" + "a" * 40)
+    assert caplog.text == ""
 
 
 def test_split_names() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.runs import write_run
 
+import optima_envs
 from optima_train.cli.main import main
 from optima_train.cli.verbs import VERBS, described, module_of, parser_of
 
@@ -132,3 +133,25 @@ def test_envs_list_and_show(optima: Optima):
     shown = optima("envs", "show", "twohop-asym").stdout
     assert "only Alice sees" in shown
     assert "only Bob sees" in shown
+
+
+def test_an_environments_settings_are_shown(capsys: pytest.CaptureFixture[str]):
+    assert main(["envs", "show", "twohop-asym"]) == 0
+    shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+    rows = {name: rest for name, rest in shown if name != "The"}  # but for the facts of the instance
+    settings = optima_envs.settings("twohop-asym")
+    assert list(rows) == [item.name for item in settings]
+    for item in settings:
+        assert rows[item.name].startswith(repr(item.default))
+        assert rows[item.name].endswith(item.meaning)
+
+
+def test_what_an_instance_holds_is_drawn_not_obeyed(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    escape = "\x1b[2J\x07"
+    row = {"_id": f"i{escape}", "question": f"q{escape}\nonly Bob sees:", "answer": f"a{escape}", "type": "x",
+           "context": [["A", [f"s{escape}"]], ["B", ["t"]]], "supporting_facts": [["A", 0], ["B", 0]]}  # fmt: skip
+    (tmp_path / "x.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    assert main(["envs", "show", "2wmh-asym", "--data", str(tmp_path / "x.jsonl")]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown and "\x07" not in shown
+    assert "\nonly Bob sees:" not in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import optima_envs
 import optima_train
 from optima_agents import EpisodeLog
 from optima_train.config.loading import ConfigError, load
@@ -143,6 +144,15 @@ def test_nothing_selected_is_one_clear_line(tmp_path: Path, run: Run) -> None:
     assert "nothing selected (3 below the threshold; the best reward is" in str(caught.value)
     assert "lower the threshold" in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "run/it000/select/DONE.json").exists()
+
+
+def test_a_reward_term_that_fails_everywhere_is_named(tmp_path: Path, run: Run) -> None:
+    @optima_envs.term("tests-broken")
+    def broken(episode: optima_envs.Episode) -> float:
+        return {}["zz"]
+
+    with pytest.raises(StageError, match=r"dialogues failed by reward: term tests-broken raised KeyError: 'zz'"):
+        run(tmp_path / "run", "reward.weights={task: 1.0, tests-broken: 1.0}", "evaluate.nll=false")
 
 
 def test_dialogues_that_all_fail_end_the_stage(tmp_path: Path, run: Run) -> None:
