@@ -1,6 +1,8 @@
 """View -> chat messages. Own turns are ``assistant``, everybody else's are ``user`` with the speaker's name in
-front and neighbours merged, so that any chat template works and the prompt only ever grows at its end.
+front and neighbours merged, so that any chat template works and the prompt only ever grows at its end. What a world
+replies is in the role ``environment``; backends know what to make of it where a model has no such role.
 
+In ``ROLES``, ``{instructions}`` is the environment's own statement of the game, which names the tools there are.
 Content is inserted by concatenation, never by a format pass over it, so braces and the like in it stay text.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from optima_envs.records import Said, View
+from optima_envs.records import ENVIRONMENT, Said, View
 from optima_envs.scoring.answer_format import FORMATS, TAG
 
 Messages = tuple[dict[str, str], ...]
@@ -31,6 +33,25 @@ ROLES: dict[tuple[str, str], str] = {
         "{partners} solves a problem and you check the work. Point out mistakes and say how to mend them, "
         "but do not state the answer yourself."
     ),
+    ("tool", "actor"): (
+        "{instructions} You are the one who acts. Think aloud in a line or two if it helps, write one action or the "
+        "final answer, and stop there: what the environment replies is never yours to write."
+    ),
+    ("tool", "checker"): (
+        "{instructions} You are the one who checks. Hold the latest action of {partners} against the task and against "
+        "what was seen. Reply Approve if it is right; else reply Veto: and say in a sentence what to change. "
+        "You take no action yourself."
+    ),
+    ("tool", "solo"): ("You answer a question without any tools. Think step by step and state the answer as {answer}."),
+    ("plan", "planner"): (
+        "{instructions} You are the one who plans. Say what has to be worked out, in words and with the numbers of the "
+        "task, and leave calls and results to the others."
+    ),
+    ("plan", "grounder"): (
+        "{instructions} You are the one who writes calls. Put the latest subgoal of {partners} into calls, one a line, "
+        "and use earlier results by their names. Write no results and nothing else."
+    ),
+    ("plan", "solo"): ("You solve a problem without any tools. Think step by step and state the answer as {answer}."),
 }
 
 
@@ -44,6 +65,8 @@ def messages(view: View, hint: str | None = None) -> Messages:
     for said in view.dialogue:
         if said.agent == view.agent:
             out.append({"role": "assistant", "content": said.text})
+        elif said.agent == ENVIRONMENT:
+            out.append({"role": ENVIRONMENT, "content": indented(said.text)})
         elif out[-1]["role"] == "user":
             out[-1] = {"role": "user", "content": f"{out[-1]['content']}\n{heard(said)}"}
         else:
@@ -53,7 +76,12 @@ def messages(view: View, hint: str | None = None) -> Messages:
 
 def heard(said: Said) -> str:
     """A partner's turn as text: later lines are indented, so none can pose as another speaker or as the question."""
-    return f"{said.agent}: " + "\n ".join(said.text.splitlines())
+    return f"{said.agent}: {indented(said.text)}"
+
+
+def indented(text: str) -> str:
+    """``text`` with its later lines indented."""
+    return "\n ".join(text.splitlines())
 
 
 def instructions(view: View) -> str:
@@ -61,9 +89,10 @@ def instructions(view: View) -> str:
     text = ROLES.get((view.family, view.role))
     if text is None:
         return view.instructions
-    return _filled(text, tuple(view.partners), FORMATS.get(view.answer_format, TAG).ask())
+    return _filled(text, tuple(view.partners), FORMATS.get(view.answer_format, TAG).ask(), view.instructions)
 
 
 @lru_cache(maxsize=128)  # the same at every turn of a seat
-def _filled(text: str, partners: tuple[str, ...], answer: str) -> str:
-    return text.replace("{partners}", " and ".join(partners) or "nobody").replace("{answer}", answer)
+def _filled(text: str, partners: tuple[str, ...], answer: str, stated: str) -> str:
+    text = text.replace("{partners}", " and ".join(partners) or "nobody").replace("{answer}", answer)
+    return text.replace("{instructions}", stated)  # last, so that nothing in it is taken for a place to fill

@@ -126,5 +126,5 @@ def _policy(team: TeamSpec, seats: Mapping[str, Seat], agent: str, engines: dict
         except TypeError as err:  # how a backend refuses an option it does not know
             raise ValueError(f"team: {agent}: {seat.policy}: {err}") from None
     sampling = Sampling(**{name: getattr(seat, name) for name in SAMPLING})
-    hint = FORMATS.get(seat.hint or "", seat.hint)
+    hint = FORMATS[seat.hint].hint if seat.hint and seat.hint in FORMATS else seat.hint
     return LLMPolicy(engines[key], sampling, hint=hint, adapter=adapter, thinking=seat.thinking)

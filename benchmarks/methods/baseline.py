@@ -19,7 +19,8 @@ class Baseline:
 
     ``block`` tells readers what it may use: ``fair``; ``oracle`` sees what no agent of the environment sees;
     ``feedback`` is told whether its answer is right. ``defaults`` are its options, ``choices`` the values of those
-    that have only a few, ``families`` the environments it is for (empty: all).
+    that have only a few, ``families`` the environments it is for (empty: all). ``plays``: it plays the environment's
+    own dialogue, and is told what that tells.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Baseline:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     families: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    plays: bool = False
 
     def settings(self, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """``options`` over the defaults. Raises TypeError for an option it does not have, ValueError for a value that
@@ -43,9 +45,11 @@ class Baseline:
                 raise ValueError(f"baseline {self.name}: option {name} must be {wanted[0]}, got {value!r}")
         return {**self.defaults, **options}
 
-    def block_in(self, family: str, options: Mapping[str, Any] | None = None) -> str:
+    def block_in(self, family: str, options: Mapping[str, Any] | None = None, *, told: bool = False) -> str:
         """``block`` in environments of ``family``: an oracle is fair where nothing is private, and where its option
-        ``context`` is ``half``."""
+        ``context`` is ``half``. ``told``: its dialogue tells whether an answer is right (see ``session.tells``)."""
+        if told and self.plays:
+            return "feedback"
         plain = family in NOTHING_PRIVATE or self.settings(options).get("context") == "half"
         return "fair" if self.block == "oracle" and plain else self.block
 
@@ -74,11 +78,13 @@ for _name, _target in METHODS.items():
     BASELINES.register(_name, f"{__package__}.{_target}")
 
 
-def baseline(name: str, *, block: str = "fair", families: Sequence[str] = (), **defaults: Any) -> Callable[[Run], Run]:
-    """Register ``async def method(session) -> answer``; keywords are its options and their defaults."""
+def baseline(
+    name: str, *, block: str = "fair", families: Sequence[str] = (), plays: bool = False, **defaults: Any
+) -> Callable[[Run], Run]:
+    """Register ``async def method(session) -> answer``; further keywords are its options and their defaults."""
 
     def add(run: Run) -> Run:
-        BASELINES.register(name, Baseline(name, run, block, defaults, tuple(families)))
+        BASELINES.register(name, Baseline(name, run, block, defaults, tuple(families), plays=plays))
         return run
 
     return add

@@ -21,8 +21,8 @@ async def autoform(session: Session) -> str | None:
     return await session.dialogue(hint=COMPACT)
 
 
-DIALOGUE = Baseline("dialogue", dialogue)
-AUTOFORM = Baseline("autoform", autoform)
+DIALOGUE = Baseline("dialogue", dialogue, plays=True)
+AUTOFORM = Baseline("autoform", autoform, plays=True)
 # where one agent solves and another checks, the dialogue is this protocol: solve, advise, revise until the answer
 # stands; two calls a round, and max_turns / 2 rounds
-SOLVER_CRITIC = Baseline("solver-critic", dialogue, families=("debate",))
+SOLVER_CRITIC = Baseline("solver-critic", dialogue, families=("debate",), plays=True)

@@ -43,4 +43,4 @@ async def dialogue_sc(session: Session) -> str | None:
 SELF_CONSISTENCY = Baseline(
     "self-consistency", self_consistency, block="oracle", defaults={**DEFAULTS, "context": "full"}, choices=CONTEXT
 )
-DIALOGUE_SC = Baseline("dialogue-sc", dialogue_sc, defaults=DEFAULTS)
+DIALOGUE_SC = Baseline("dialogue-sc", dialogue_sc, defaults=DEFAULTS, plays=True)

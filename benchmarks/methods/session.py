@@ -20,6 +20,7 @@ from optima_envs.scoring.parsing import extract, normalise
 from optima_envs.tokens import words
 
 if TYPE_CHECKING:
+    from optima_envs.games.rules import Rules
     from optima_envs.scenario import Scenario
 
 T = TypeVar("T")
@@ -39,7 +40,12 @@ class Method(Protocol):
 
     def settings(self, options: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
 
-    def block_in(self, family: str, options: Mapping[str, Any] | None = None) -> str: ...
+    def block_in(self, family: str, options: Mapping[str, Any] | None = None, *, told: bool = False) -> str: ...
+
+
+def tells(rules: Rules) -> bool:
+    """Whether a dialogue under these rules tells its agents that an answer is wrong: that of several attempts does."""
+    return getattr(rules, "attempts", 1) > 1
 
 
 class Session(Player):
@@ -103,7 +109,7 @@ class Session(Player):
     @cached_property
     def block(self) -> str:
         """What the method may use here; see ``Baseline``."""
-        return self.method.block_in(self.family, self._given)
+        return self.method.block_in(self.family, self._given, told=tells(self.scenario.rules))
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -216,7 +222,10 @@ class Session(Player):
 
     async def dialogue(self, prompt: Prompt = messages, hint: str | None = None, **sampling: Any) -> str | None:
         """The environment's own dialogue under its rules; returns the final answer. Turn for turn what a rollout of
-        the same key, prompt and sampling gives."""
+        the same key, prompt and sampling gives, the world's replies among them. Raises RuntimeError where it tells
+        whether an answer is right and the method is not marked as using feedback."""
+        if tells(self.scenario.rules) and self.block != "feedback":
+            raise RuntimeError(f"baseline {self.method.name} is told whether its answer is right; mark it plays=True")
         talk = Dialogue(self.scenario, self.key, self.inst, {}, keep_ids=False)
         team = dict.fromkeys(self.agents, _Seat(self, prompt, hint, sampling))
         while (outcome := talk.outcome()) is None:

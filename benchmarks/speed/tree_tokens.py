@@ -87,7 +87,7 @@ async def measure(model: str, instances: int, seed: int) -> list[Figure]:
     reward = Reward({"task": 1.0, "tokens": 0.6, "readability": 1.0}, terms={"readability": readability})
     out: list[Figure] = []
     for team, hint in TEAMS.items():
-        policy = LLMPolicy(backend, SAMPLING, hint=None if hint is None else FORMATS[hint])
+        policy = LLMPolicy(backend, SAMPLING, hint=None if hint is None else FORMATS[hint].hint)
         out += (await spent(scenario, policy, reward, instances, seed)).figures(team)
     await backend.aclose()
     return out

@@ -6,6 +6,7 @@ from optima_envs.registry import unknown_name
 from optima_train.config.loading import ConfigError
 from optima_train.run.plugins import import_plugins
 
+from ..methods.session import tells
 from .cells import Arena, Cell, Plan, baseline
 from .models import check_model, home
 from .outside import import_outside
@@ -34,7 +35,7 @@ def plan(suite: Suite) -> Plan:
                 only = " and ".join(method_is.families)
                 skipped.append((method.called, arena.label, f"is for {only} environments"))
                 continue
-            block = method_is.block_in(arena.family, method.options)
+            block = method_is.block_in(arena.family, method.options, told=tells(arena.scenario.rules))
             models = players(suite, method, arena)
             for model in models:
                 label = method.called if len(models) == 1 else f"{method.called} ({model.label})"

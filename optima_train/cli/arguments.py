@@ -128,4 +128,4 @@ def hint_text(name: str | None) -> str | None:
 
     if name not in FORMATS:
         raise UserError(f"no format {name!r}; known: {', '.join(sorted(FORMATS))}")
-    return FORMATS[name]
+    return FORMATS[name].hint

@@ -32,7 +32,9 @@ class Generate:
         config = ctx.config.generate
         scenario = ctx.scenario("train")
         seed = ctx.seed("generate")
-        pool = format_pool(None if config.formats == "all" else config.formats) if self._hinted(ctx) else {}
+        wanted = None if config.formats == "all" else config.formats
+        family = getattr(scenario.rules, "family", "")
+        pool = format_pool(wanted, family) if self._hinted(ctx) else {}
         indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
         jobs = [
             Job(index, sample, seed, format_info(pool, draw_format(pool, seed, index, sample)) if pool else {})
@@ -89,7 +91,7 @@ def format_info(pool: dict[str, str], name: str) -> dict[str, str]:
 
 
 def hinted_prompt(view: View, hint: str | None) -> Messages:
-    """The prompt with its hint; a critic gets none (the reference diversifies the solver's prompt alone)."""
+    """The prompt with its hint; a critic or checker gets none (the reference diversifies the solver's prompt alone)."""
     from optima_agents.prompts import messages
 
-    return messages(view, None if view.role == "critic" else hint)
+    return messages(view, None if view.role in ("critic", "checker") else hint)

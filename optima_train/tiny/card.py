@@ -58,7 +58,7 @@ Licence: Apache-2.0.
 def measure(model: str, instances: int) -> Iterator[dict[str, Any]]:
     """One row per world, prompt (plain or a format hint) and temperature."""
     from optima_agents import LLMPolicy, Sampling, make_backend, rollout
-    from optima_agents.formats import FORMATS
+    from optima_agents.formats import TALK
     from optima_envs import scenario
 
     backend = make_backend(f"hf:{model}")
@@ -66,7 +66,7 @@ def measure(model: str, instances: int) -> Iterator[dict[str, Any]]:
         game = scenario(world, split="validation")
         for name in ("plain", *formats):
             for heat in TEMPERATURES:
-                policy = LLMPolicy(backend, Sampling(heat, max_tokens=longest), hint=FORMATS.get(name))
+                policy = LLMPolicy(backend, Sampling(heat, max_tokens=longest), hint=TALK.get(name))
                 episodes = rollout(game, policy, episodes=instances, concurrency=64)
                 told = [game.supported(e.instance, e.turns) for e in episodes if e.outcome.answer is not None]
                 yield {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from optima_agents.formats import FORMATS
+from optima_agents.formats import TALK
 from optima_agents.prompts import messages
 from optima_envs.records import Instance, Said, View
 from optima_envs.tasks.arith import Arith
@@ -102,7 +102,7 @@ class Examples:
         out: Sequence_ = ([], [])
         for k, case in enumerate(cases):
             script = short(case, style)
-            rows = messages(exchange_view(case.inst, agent, script), FORMATS[style])
+            rows = messages(exchange_view(case.inst, agent, script), TALK[style])
             for row in rows if k == 0 else later(rows):
                 self._add(out, row["role"], row["content"], own=row["role"] == "assistant")
         return out
@@ -110,7 +110,7 @@ class Examples:
     def short(self) -> Sequence_:
         style = self.rng.choice(list(STYLES))
         case = Case.of(self.instance(), AGENTS)
-        return self._view(case.inst, short(case, style), FORMATS[style])
+        return self._view(case.inst, short(case, style), TALK[style])
 
     def long(self) -> Sequence_:
         case = Case.of(self.instance(), AGENTS)
@@ -119,7 +119,7 @@ class Examples:
     def debate(self) -> Sequence_:
         style = self.rng.choice(DEBATE_STYLES)
         inst = self.problem()
-        return self._debate_view(inst, debate(inst, style, self.rng), FORMATS[style])
+        return self._debate_view(inst, debate(inst, style, self.rng), TALK[style])
 
     def long_debate(self) -> Sequence_:
         inst = self.problem()
@@ -137,7 +137,7 @@ class Examples:
         out: Sequence_ = ([], [])
         for k in range(4):
             inst = self.problem(self.rng.choice(lengths))
-            rows = messages(view_of(inst, AGENTS[0], debate(inst, style, self.rng), "solver", "debate"), FORMATS[style])
+            rows = messages(view_of(inst, AGENTS[0], debate(inst, style, self.rng), "solver", "debate"), TALK[style])
             for row in rows if k == 0 else later(rows):
                 self._add(out, row["role"], row["content"], own=row["role"] == "assistant")
         return out

@@ -89,13 +89,13 @@ WINDOW = 4096  # far more than its lessons need, so that real records fit too
 
 def tokenizer_texts(seed: int = 0, count: int = 400) -> Iterator[str]:
     """Text that holds every name and every phrase, for the tokenizer."""
-    from optima_agents.formats import FORMATS
+    from optima_agents.formats import TALK
     from optima_envs.tasks.names import FAMILIES, LINKS, PEOPLE, VALUES
 
     for names in (PEOPLE, FAMILIES, LINKS, *VALUES.values()):
         yield from (" ".join(names),) * 20
     yield from (" ".join(str(n) for n in range(100)),) * 20
-    yield from [*FORMATS.values()] * 5
+    yield from [*TALK.values()] * 5
     yield from world_texts(seed, count)
 
 

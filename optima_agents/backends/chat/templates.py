@@ -12,8 +12,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from optima_envs.records import ENVIRONMENT
+
 from ..base import Message
 from .pieces import Pieces
+from .roles import as_role, exchange, reply_role
 from .sandbox import ChatTemplate
 from .template_check import CLEAN, SAMPLE, as_parts, check, user, wants_parts
 from .thinking import TAGS, apart, opened, switches
@@ -34,7 +37,8 @@ class ChatTokenizer:
     ``control`` are the ids that no message's text ever becomes: special tokens, added tokens that look like tags, and
     those the template writes. ``end_of_turn`` is the one it puts behind an assistant message (None: it puts none).
     ``append_only`` is None when prompts only ever grow at their end, else the reason why not: then token ids of
-    earlier turns are not what later prompts contain, and prefixes are computed again.
+    earlier turns are not what later prompts contain, and prefixes are computed again. ``replies_as`` is the role in
+    which the template is given what a world replies: ``environment``, ``tool`` or ``user``.
     Raises ValueError for a tokenizer without a chat template, and for a template that ``template_check`` refuses.
     """
 
@@ -43,6 +47,7 @@ class ChatTokenizer:
         if not tokenizer.chat_template:
             raise ValueError(f"{self.name} has no chat template; use an instruct model")
         self.tokenizer = tokenizer
+        self._warned = False
         try:
             self._learn()
             check(self)
@@ -64,9 +69,12 @@ class ChatTokenizer:
         self._parts = wants_parts(self._template)
         self._system = self._keeps_system()
         self._neighbours = self._renders([user(CLEAN), user(CLEAN)])
+        self.replies_as = reply_role(self.text)
         self._blank = self._renders([user(CLEAN), {"role": "assistant", "content": ""}, user(CLEAN)])
         talk = [user(CLEAN), {"role": "assistant", "content": CLEAN}, user(CLEAN)]
-        clean = self.text(talk)
+        reply = [*exchange(), {"role": self.replies_as, "content": CLEAN}]
+        talks = [talk] if self.replies_as == "user" else [talk, reply]
+        clean = "".join(map(self.text, talks))
         written = {i for i in self._pieces.ids(clean) if i in added and not added[i].content.strip().isalnum()}
         self.control = special | tags | {i for i in written if added[i].content.strip()}
         thoughts = {i for i, token in added.items() if token.content.strip() in TAGS}
@@ -76,7 +84,7 @@ class ChatTokenizer:
         self._cut = re.compile(f"({'|'.join(map(re.escape, cuts))})") if cuts else None
         self._mark = next((c for c in map(chr, range(0xE000, 0xF8FF)) if c not in clean), "")
         self._trims = "  x  " not in self.text([user("  x  ")])
-        self._headers = self._plain_headers(talk)
+        self._headers = tuple({header for one in talks for header in self._plain_headers(one)})
         tails = {
             thinking: self.text([user(CLEAN)], thinking=thinking).rpartition(CLEAN)[2] for thinking in (False, True)
         }
@@ -129,9 +137,11 @@ class ChatTokenizer:
 
     def fit(self, messages: Sequence[Message]) -> list[Message]:
         """The messages as the template takes them: the system message folded into the first user's, neighbours merged,
-        and something in place of an empty reply, where it needs that."""
+        and something in place of an empty reply, where it needs that; replies of the world in a role it knows."""
         out: list[Message] = []
         for message in messages:
+            if message["role"] == ENVIRONMENT:
+                message = self._reply(message)
             role, content = message["role"], message["content"]
             if role == "assistant" and not self._blank and not content.strip():
                 content = SILENT
@@ -146,6 +156,12 @@ class ChatTokenizer:
             else:
                 out.append({"role": role, "content": content})
         return out
+
+    def _reply(self, message: Message) -> Message:
+        if self.replies_as != ENVIRONMENT and not self._warned:
+            self._warned = True
+            log.warning("%s has no role %s: the world's replies go in as %s", self.name, ENVIRONMENT, self.replies_as)
+        return as_role(message, self.replies_as)
 
     def text(self, messages: Sequence[Message], *, generate: bool = True, thinking: bool = False) -> str:
         """What the template makes of messages that fit it. Raises ValueError when it refuses them."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..base import BackendError, Completion, ContextOverflow, EngineDead, Request, check_sampling
+from ..chat.roles import for_server
 from ..chat.thinking import apart
 from ..own_loop import OwnLoop
 from .address import Address
@@ -94,7 +95,7 @@ class OpenAIBackend:
             if sampling.logprobs:
                 body["logprobs"] = True if chat else 0
         if chat:
-            path, body["messages"] = "/chat/completions", [dict(message) for message in request.messages]
+            path, body["messages"] = "/chat/completions", for_server(request.messages)
         else:
             path, body["prompt"] = "/completions", list(request.prompt_ids or ())
         answer = await self._with_extras(path, body, self._more(served, request))

@@ -13,6 +13,7 @@ from optima_agents.backends.base import BackendError, Completion
 from optima_agents.backends.fake import FakeBackend
 from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo
 from optima_envs.registry import UnknownName
+from optima_envs.scenario import scenario
 
 CHOICES = {"mode": ("a", "b")}
 KINDS = Baseline("kinds", lambda session: session.dialogue(), defaults={
@@ -99,8 +100,10 @@ def test_the_whole_context_and_the_score_are_for_methods_marked_so():
         exchange(("Alice", "Bob", "Carol"), order="simultaneous"),
         exchange(token_budget=40),
         debate(answer_format="tag"),
+        scenario("twohop-search"),
+        scenario("arith-plan", max_turns=5),
     ],
-    ids=["two", "three", "simultaneous", "budget", "debate"],
+    ids=["two", "three", "simultaneous", "budget", "debate", "tools", "plan"],
 )
 def test_the_dialogue_is_turn_for_turn_a_rollout(scene):
     sampling = Sampling(0.7, 0.9, 30)
@@ -111,6 +114,19 @@ def test_the_dialogue_is_turn_for_turn_a_rollout(scene):
         (t.agent, t.text, t.tokens, t.usage) for t in rolled.turns
     ]
     assert (played.outcome, played.score, played.key) == (rolled.outcome, rolled.score, rolled.key)
+    assert played.info["calls"] == len(rolled.spoken) and played.tokens == rolled.tokens
+
+
+def test_a_dialogue_of_several_attempts_is_feedback_and_says_so():
+    once, twice = scenario("twohop-search"), scenario("twohop-search", attempts=2)
+    for scene, block in ((once, "fair"), (twice, "feedback")):
+        one = Session(BASELINES["dialogue"], scene, scene.task[0], EpisodeKey("x"), FakeBackend(), Sampling())
+        assert one.block == block
+    alone = Session(BASELINES["self-consistency"], twice, twice.task[0], EpisodeKey("x"), FakeBackend(), Sampling())
+    assert alone.block != "feedback"  # it never plays the dialogue that would tell it
+    unmarked = Session(Baseline("u", free), twice, twice.task[0], EpisodeKey("x"), FakeBackend(), Sampling())
+    with pytest.raises(RuntimeError, match="told whether its answer is right; mark it plays=True"):
+        asyncio.run(unmarked.dialogue())
 
 
 class Jittery(FakeBackend):

@@ -10,7 +10,7 @@ import pytest
 
 import optima_envs
 from optima_agents import Job, LLMPolicy, Rollouts, Sampling, make_backend
-from optima_agents.formats import FORMATS
+from optima_agents.formats import TALK
 from optima_agents.prompts import messages
 from optima_envs.records import Episode
 from optima_train.stages.rows import NO_IDS, TOO_LONG, rows_of, turns_with_history
@@ -29,7 +29,7 @@ async def sample(backend, order: str, hint: str | None) -> tuple[Episode, optima
 
 
 @pytest.mark.parametrize("order", ["alternating", "simultaneous"])
-@pytest.mark.parametrize("hint", [None, FORMATS["arrows"]])
+@pytest.mark.parametrize("hint", [None, TALK["arrows"]])
 def test_rows_hold_what_was_sampled(backend, order: str, hint: str | None) -> None:
     import asyncio
 

@@ -86,7 +86,7 @@ def test_lessons_weigh_own_turns_only_and_fit_the_window(tokenizer) -> None:
 
 def test_lessons_are_the_prompts_the_model_meets_later(tokenizer, tmp_path: Path) -> None:
     """What a lesson teaches is, id for id, what the backend renders for the same view."""
-    from optima_agents.formats import FORMATS
+    from optima_agents.formats import TALK
     from optima_agents.prompts import messages
 
     pretrain.new_model(tokenizer).save_pretrained(tmp_path)
@@ -96,9 +96,9 @@ def test_lessons_are_the_prompts_the_model_meets_later(tokenizer, tmp_path: Path
     game, inst = scenario("twohop-asym", split="train"), TwoHop("train")[3]
     script = short(Case.of(inst, AGENTS), "arrows")
     turns = tuple(Turn(agent, text, 1) for agent, text in script[:2])
-    prompt = backend.render(messages(game.rules.view(inst, turns, AGENTS[0]), FORMATS["arrows"]))
+    prompt = backend.render(messages(game.rules.view(inst, turns, AGENTS[0]), TALK["arrows"]))
     examples = Examples(tokenizer, "test")
-    rows = examples._rows(messages(game.rules.view(inst, turns, AGENTS[0]), FORMATS["arrows"]))[0]
+    rows = examples._rows(messages(game.rules.view(inst, turns, AGENTS[0]), TALK["arrows"]))[0]
     assert rows == prompt[: len(rows)]
 
 

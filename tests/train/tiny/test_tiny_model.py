@@ -10,7 +10,7 @@ import pytest
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
 from optima_agents.backends.chat.model_files import TINY
 from optima_agents.backends.hf.backend import TransformersBackend
-from optima_agents.formats import FORMATS
+from optima_agents.formats import TALK
 from optima_envs import scenario
 from optima_envs.records import Episode
 from optima_train.tiny import pretrain
@@ -31,7 +31,7 @@ def play(backend: TransformersBackend, hint: str | None, episodes: int) -> list[
 
 def test_a_format_hint_calls_up_short_dialogues_that_work(backend: TransformersBackend) -> None:
     assert backend.append_only is None
-    hinted = play(backend, FORMATS["arrows"], 40)
+    hinted = play(backend, TALK["arrows"], 40)
     assert mean(e.score for e in hinted) >= 0.85
     plain = play(backend, None, 48)
     assert mean(e.score for e in plain) <= 0.6
@@ -46,7 +46,7 @@ def test_steps_on_paper_are_right_and_a_plain_debate_is_long_and_wrong(backend: 
     game = scenario("arith-debate", split="validation")
     shown, plain = (
         rollout(game, LLMPolicy(backend, Sampling(0.0, max_tokens=128), hint=hint), episodes=40)
-        for hint in (FORMATS["math"], None)
+        for hint in (TALK["math"], None)
     )
     assert mean(e.score for e in shown) >= 0.85
     assert mean(e.score for e in plain) <= 0.4
