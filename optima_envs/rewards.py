@@ -12,11 +12,11 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from .records import Episode, ErrorInfo
+from .records import Episode, ErrorInfo, Turn
 from .registry import Registry
 
 Group = Sequence[Episode]
@@ -81,15 +81,17 @@ def tokens(group: Group) -> list[float]:
 def format_term(episode: Episode) -> float:
     """Minus the share of turns that are empty, cut off, or speak for another agent, in [-1, 0]."""
     agents = {turn.agent for turn in episode.turns}
-    bad = sum(
-        turn.finish != "stop" or not turn.text.strip() or _poses(turn.text, agents - {turn.agent})
-        for turn in episode.turns
+    return -sum(ill_formed(turn, agents) for turn in episode.turns) / len(episode.turns) if episode.turns else 0.0
+
+
+def ill_formed(turn: Turn, agents: Set[str]) -> bool:
+    """Whether a turn is empty, cut off, or speaks for another of ``agents``."""
+    others = agents - {turn.agent}
+    return (
+        turn.finish != "stop"
+        or not turn.text.strip()
+        or any(re.search(rf"^\s*{re.escape(name)}\s*:", turn.text, re.MULTILINE) for name in others)
     )
-    return -bad / len(episode.turns) if episode.turns else 0.0
-
-
-def _poses(text: str, others: set[str]) -> bool:
-    return any(re.search(rf"^\s*{re.escape(name)}\s*:", text, re.MULTILINE) for name in others)
 
 
 def budget_share(budget: int) -> Term:

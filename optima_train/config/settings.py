@@ -7,21 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .online_settings import GrpoConfig
+from .strict import Count, Settings, Share, Weight
 
 if TYPE_CHECKING:
     from optima_envs import Scenario
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
-
-
-class Settings(BaseModel):
-    """Unknown keys, wrong types, NaN and infinity are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
-
 
 class SplitConfig(Settings):
     """Where instances come from."""
@@ -39,7 +31,7 @@ class EnvConfig(Settings):
     test: SplitConfig = SplitConfig(split="test")
     max_turns: Count | None = None
     token_budget: Count | None = None
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of the task, such as ``distractors``."""
 
     def scenario(self, part: Literal["train", "test"]) -> Scenario:
@@ -114,7 +106,9 @@ class PairsConfig(Settings):
 class RewardConfig(Settings):
     """R = R_task - tokens * R_token + readability / R_loss (paper Eq. 1)."""
 
-    weights: Annotated[dict[str, Weight], Field(min_length=1)] = {"task": 1.0, "tokens": 0.6, "readability": 1.0}
+    weights: dict[str, Weight] = Field(
+        default_factory=lambda: {"task": 1.0, "tokens": 0.6, "readability": 1.0}, min_length=1
+    )
     """By term name, >= 0: each term carries its own sign. A term left out, or of weight 0, is not computed."""
     readability_cap: Annotated[float, Field(gt=0)] = 1.0
     """Upper bound of 1/R_loss, which is unbounded otherwise."""
@@ -236,6 +230,7 @@ class TrainConfig(Settings):
     select: SelectConfig = SelectConfig()
     train: TrainStageConfig = TrainStageConfig()
     dpo: DpoConfig = DpoConfig()
+    grpo: GrpoConfig = GrpoConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
     processes: Literal["rooms", "stages", "one", "inline"] = "rooms"
