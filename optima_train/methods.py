@@ -60,6 +60,32 @@ def _dpo_stages() -> Sequence[Stage]:
     return Grow(), Pairs(), Dpo(), Evaluate()
 
 
+@METHODS.register("grpo")
+def grpo(config: TrainConfig) -> Recipe:
+    """Policy gradients (the GRPO family) on each iteration's dialogues, or on its trees for estimators that want them."""
+    from .online.advantages import Advantages
+    from .online.estimators import on_trees
+    from .online.grpo import Grpo
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .tree_search.grow import Grow
+
+    sampled = (Grow(),) if on_trees(config.grpo.estimator) else (Generate(), Rank())
+    stages = (*sampled, Advantages(), Grpo(), Evaluate())
+    return lambda iteration: stages
+
+
+@METHODS.register("grpo-live")
+def grpo_live(config: TrainConfig) -> Recipe:
+    """The same in one process, over the very model that is trained: each update's dialogues are the last one's team's."""
+    from .online.live import Live
+    from .stages.evaluate import Evaluate
+
+    stages = Live(), Evaluate()
+    return lambda iteration: stages
+
+
 def plan(config: TrainConfig) -> list[Step]:
     """Every step of a run, in order: the untrained team's evaluation, then each iteration's stages."""
     from .stages.evaluate import Evaluate

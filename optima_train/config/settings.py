@@ -15,6 +15,7 @@ from .strict import Count, Settings, Share, Weight
 if TYPE_CHECKING:
     from optima_envs import Scenario
 
+
 class SplitConfig(Settings):
     """Where instances come from."""
 

@@ -99,7 +99,19 @@ def _within(turns: Sequence[RewardedTurn], options: Options, key: Callable[[Rewa
     return Estimate(tuple(advantages), len(measures), sum(measure is None for measure in measures.values()))
 
 
+def grown(estimator: Estimator) -> Estimator:
+    """Mark an estimator that needs trees instead of dialogues."""
+    estimator.on_trees = True  # type: ignore[attr-defined]
+    return estimator
+
+
+def on_trees(name: str) -> bool:
+    """Whether the estimator of that name needs trees."""
+    return getattr(ADVANTAGES[name], "on_trees", False)
+
+
 @ADVANTAGES.register("tree")
+@grown
 def tree(turns: Sequence[RewardedTurn], options: Options, memory: Mapping[str, float]) -> Estimate:
     """A turn's value minus the mean value of its siblings' samples, itself left out (C3, arXiv 2603.06859).
 

@@ -7,26 +7,28 @@ partners' words, and whatever a world puts between turns, are read and never tra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.files import read_lines
-from ..stages.rows import rows_of
+from ..stages.rows import NO_IDS, TOO_LONG, rows_of
 
 if TYPE_CHECKING:
     from optima_envs.games.rules import Rules
     from optima_envs.records import Episode, View
 
-UNKNOWN, NO_LOGPROBS = "no advantage: nothing to compare with", "no log-probabilities under this prompt"
+UNKNOWN = "no advantage: nothing to compare with"
 
 
 @dataclass(slots=True)
 class PolicyRow:
-    """``completion_mask`` is 1 on the sampled tokens of ``turns`` (numbers in the dialogue), in order ``lengths`` tokens
-    each; ``advantages`` has one number per turn, ``logprobs`` (nats) one per masked token, as the engine stored them,
-    or is None where it gave none for this very prompt."""
+    """``completion_mask`` is 1 on the sampled tokens of ``turns`` (numbers in the dialogue), which have ``lengths``.
+
+    ``advantages`` has one number per turn. ``logprobs`` (nats) has one per masked token, as the engine stored them, or
+    is None where it gave none for this very prompt.
+    """
 
     instance: str
     sample: int
@@ -56,44 +58,52 @@ def policy_rows(
     advantages: Mapping[int, float | None],
     dropped: Counter[str],
 ) -> list[PolicyRow]:
-    """The rows of a dialogue, given the ``advantages`` of its turns by number. A turn without one is context only; the
-    rest that cannot be trained on is counted in ``dropped``, by reason."""
+    """The rows of a dialogue, given the ``advantages`` of its turns by number.
+
+    Other turns are context only. A turn whose advantage is None, or that cannot be trained on, is counted in
+    ``dropped`` by reason.
+    """
+    rows = rows_of(episode, rules, render, limit, Counter())
+    there = {number for row in rows for number in row.turns}
+    for number, gain in advantages.items():
+        if number not in there:
+            dropped[TOO_LONG if episode.turns[number].ids else NO_IDS] += 1
+        elif gain is None:
+            dropped[UNKNOWN] += 1
     made = []
-    for row in rows_of(episode, rules, render, limit, dropped):
-        mask = [0] * len(row.input_ids)
-        kept, lengths, gains = [], [], []
-        logprobs: list[float] | None = [] if not episode.info.get("format") else None
+    for row in rows:
         own = iter([place for place, trained in enumerate(row.completion_mask) if trained])
-        for number in row.turns:
-            turn, gain = episode.turns[number], advantages.get(number)
-            places = [next(own) for _ in turn.ids or ()]
-            if gain is None:
-                dropped[UNKNOWN] += 1
-                continue
-            for place in places:
-                mask[place] = 1
-            kept.append(number)
-            lengths.append(len(places))
-            gains.append(gain)
-            if logprobs is not None:
-                known = turn.logprobs is not None and len(turn.logprobs) == len(places)
-                logprobs = [*logprobs, *turn.logprobs] if known and turn.logprobs is not None else None
-        if kept:
-            end = len(mask) - mask[::-1].index(1)
-            made.append(
-                PolicyRow(
-                    episode.instance.id,
-                    episode.key.sample,
-                    row.agent,
-                    kept,
-                    lengths,
-                    gains,
-                    list(row.input_ids[:end]),
-                    mask[:end],
-                    logprobs,
-                )
+        places = {number: [next(own) for _ in episode.turns[number].ids or ()] for number in row.turns}
+        gains = {number: gain for number in row.turns if (gain := advantages.get(number)) is not None}
+        if not gains:
+            continue
+        trained = {place for number in gains for place in places[number]}
+        end = max(trained) + 1
+        made.append(
+            PolicyRow(
+                episode.instance.id,
+                episode.key.sample,
+                row.agent,
+                list(gains),
+                [len(places[number]) for number in gains],
+                list(gains.values()),
+                list(row.input_ids[:end]),
+                [int(place in trained) for place in range(end)],
+                _logprobs(episode, gains),
             )
+        )
     return made
+
+
+def _logprobs(episode: Episode, numbers: Iterable[int]) -> list[float] | None:
+    """Those of the turns, if they are known and belong to the prompts that are trained on: a hinted turn's do not."""
+    known: list[float] = []
+    for number in numbers:
+        turn = episode.turns[number]
+        if episode.info.get("format") or turn.logprobs is None or len(turn.logprobs) != len(turn.ids or ()):
+            return None
+        known += turn.logprobs
+    return known
 
 
 def read_policy_rows(path: Path) -> list[PolicyRow]:

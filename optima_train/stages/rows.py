@@ -97,7 +97,7 @@ class BuildRows:
         log = GroupedLog(ctx.input("generate").episodes)
         selected = list(read_records(ctx.input("select").selected, SelectedRow))
         limit = ctx.config.train.max_length
-        render = _renderer(ctx)
+        render = renderer(ctx)
         dropped: Counter[str] = Counter()
         counts: Counter[str] = Counter()
 
@@ -136,7 +136,7 @@ class BuildRows:
         )
 
 
-def _renderer(ctx: StageContext) -> Render:
+def renderer(ctx: StageContext) -> Render:
     """Plain prompts as the policy's own engine tokenises them; the engine is opened when the first one is needed."""
     from optima_agents.backends.base import Tokens
     from optima_agents.prompts import messages
