@@ -62,7 +62,7 @@ def _dpo_stages() -> Sequence[Stage]:
 
 @METHODS.register("grpo")
 def grpo(config: TrainConfig) -> Recipe:
-    """Policy gradients (the GRPO family) on each iteration's dialogues, or on its trees for estimators that want them."""
+    """Policy gradients (the GRPO family) on an iteration's dialogues, or on its trees where the estimator needs them."""
     from .online.advantages import Advantages
     from .online.estimators import on_trees
     from .online.grpo import Grpo
@@ -78,7 +78,7 @@ def grpo(config: TrainConfig) -> Recipe:
 
 @METHODS.register("grpo-live")
 def grpo_live(config: TrainConfig) -> Recipe:
-    """The same in one process, over the very model that is trained: each update's dialogues are the last one's team's."""
+    """The same in one process, over the very model that is trained: every round plays the team the last one left."""
     from .online.live import Live
     from .stages.evaluate import Evaluate
 

@@ -11,19 +11,27 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .policy_rows import PolicyRow
+from ..run.records import PolicyRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Tensors = dict[str, torch.Tensor]
-BLANK = PolicyRow("", 0, "", [], [], [], [0, 0], [0, 0], None)
+BLANK = PolicyRow.model_construct(
+    instance="", sample=0, agent="", turns=(), lengths=(), advantages=(), input_ids=(0, 0), completion_mask=(0, 0),
+    logprobs=None,
+)  # fmt: skip
 """A row with nothing to train on: it fills up what must divide."""
 
 
 def start_of(row: PolicyRow) -> int:
-    """Where a row's completion begins."""
-    return row.start if row.lengths else 1
+    """Where a row's completion begins: at its first trained token."""
+    return row.completion_mask.index(1) if row.lengths else 1
+
+
+def token_advantages(row: PolicyRow) -> list[float]:
+    """The advantage of each trained token: its turn's."""
+    return [a for a, length in zip(row.advantages, row.lengths, strict=True) for _ in range(length)]
 
 
 def tokens_of(rows: Sequence[PolicyRow], pad: int, device: torch.device) -> Tensors:
@@ -46,7 +54,7 @@ def spread(rows: Sequence[PolicyRow], values: Sequence[Sequence[float]], like: t
     out = torch.zeros(like.shape, dtype=torch.float32, device=like.device)
     for number, (row, numbers) in enumerate(zip(rows, values, strict=True)):
         if row.lengths:
-            places = [p - row.start for p, trained in enumerate(row.completion_mask) if trained]
+            places = [p - start_of(row) for p, trained in enumerate(row.completion_mask) if trained]
             out[number, places] = torch.tensor(list(numbers), dtype=torch.float32, device=like.device)
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optima_envs.records import ErrorInfo
 
@@ -13,7 +13,7 @@ from .agent_terms import AgentReward
 from .estimators import ADVANTAGES, Options, RewardedTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
     from optima_envs.records import Episode, EpisodeKey
 
@@ -33,6 +33,17 @@ class Credit:
     groups: int = 0
     without_spread: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+
+    def numbers(self) -> dict[str, Any]:
+        """For the log of the run."""
+        failed = {reason: count for reason, count in self.failed.items() if count}
+        return {
+            "groups": self.groups,
+            "groups_without_spread": self.without_spread,
+            "failed": sum(failed.values()),
+            "failed_by_reason": failed,
+            "baselines": dict(self.memory),
+        }
 
 
 def options_of(config: GrpoConfig) -> Options:
@@ -80,6 +91,7 @@ def rewarded(episode: Episode, number: int, rewards: Mapping[str, float]) -> lis
     return turns
 
 
-def spread_of(values: Sequence[float]) -> float:
-    """The mean absolute advantage; 0 without any."""
-    return sum(map(abs, values)) / len(values) if values else 0.0
+def credited(log: Iterable[Group], found: Credit) -> Iterator[tuple[Episode, Advantages]]:
+    """Every dialogue that has a reward, with the advantages of its turns."""
+    for group in log:
+        yield from ((e, found.advantages[e.key]) for e in group.episodes if e.key in found.advantages)

@@ -6,11 +6,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..run.stage import Room, StageError, StageResult
+from ..run.records import PolicyRow, read_records
+from ..run.stage import StageError, StageKind, StageResult
 from ..training.checkpoints import window
 from ..training.processes import trained
-from .advantages import ROWS
-from .policy_rows import read_policy_rows
 from .learning import learn
 
 if TYPE_CHECKING:
@@ -20,18 +19,18 @@ logger = logging.getLogger(__name__)
 
 
 class Grpo:
-    """Reads ``advantages/rows.jsonl``; writes ``model/`` (or ``adapter/``), visible only when whole, and Adam's state.
+    """Reads the policy rows; writes ``model/`` (or ``adapter/``), visible only when whole, and Adam's state.
 
     Without any row there is nothing to learn: the current model stays, with the reason in the numbers.
     """
 
     name = "train"
     section = "grpo"
-    room: Room = "training"
-    keeps = False
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        rows = read_policy_rows(ctx.input("advantages") / ROWS)
+        rows = list(read_records(ctx.input("advantages").policy_rows, PolicyRow))
         if not rows:
             reason = "no rows: no group of dialogues differed in reward"
             logger.warning("%s: %s; the current model stays", ctx.step.path, reason)
@@ -47,5 +46,5 @@ class Grpo:
 
     def train(self, ctx: StageContext) -> StageResult:
         """Train on every row and save; numbers and the model's place. Raises StageError."""
-        rows = read_policy_rows(ctx.input("advantages") / ROWS)
+        rows = list(read_records(ctx.input("advantages").policy_rows, PolicyRow))
         return learn(ctx, self, len(rows), 1, lambda trainer: lambda: rows)[0]

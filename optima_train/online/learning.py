@@ -50,7 +50,7 @@ def learn(
     trainer.source = source(trainer)
     trainer.train()
     tidy(ctx)
-    numbers = {**training_numbers(trainer), **trainer.drift.numbers()}
+    numbers = {**training_numbers(trainer, model), **trainer.drift.numbers()}
     return StageResult(numbers, save_trained(trainer, tokenizer, ctx.policy, ctx.out, ctx.config.train)), trainer
 
 
@@ -73,7 +73,7 @@ def carrier(ctx: StageContext, stage: Stage) -> Any:
     from accelerate.utils import DistributedType
     from transformers import TrainerCallback
 
-    before = ctx.run_dir / Step(ctx.iteration - 1, stage).path
+    before = ctx.run.stage(Step(ctx.iteration - 1, stage).path).optimizer
 
     class Carrier(TrainerCallback):
         carried = False
@@ -84,7 +84,7 @@ def carrier(ctx: StageContext, stage: Stage) -> Any:
 
         def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if whole(args) and state.is_world_process_zero:
-                save_moments(kwargs["model"], kwargs["optimizer"], ctx.out)
+                save_moments(kwargs["model"], kwargs["optimizer"], ctx.files.optimizer)
 
     def whole(args: Any) -> bool:
         sharded = (DistributedType.FSDP, DistributedType.DEEPSPEED)
@@ -93,7 +93,7 @@ def carrier(ctx: StageContext, stage: Stage) -> Any:
     return Carrier()
 
 
-def training_numbers(trainer: TeamGRPO) -> dict[str, Any]:
+def training_numbers(trainer: TeamGRPO, model: Any) -> dict[str, Any]:
     """Steps, losses and what TRL says of them; ``staleness`` is in optimiser steps between a row's sampling and use."""
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     steps = trainer.division.updates * trainer.grpo.epochs
@@ -103,7 +103,7 @@ def training_numbers(trainer: TeamGRPO) -> dict[str, Any]:
         "rounds_without_rows": trainer.rounds_without_rows,
         "staleness_mean": (steps - 1) / 2,
         "staleness_max": steps - 1,
-        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
     for name, key in LOGGED.items():
         values = [entry[key] for entry in history if entry.get(key) is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,26 +11,25 @@ from optima_envs.records import EpisodeKey
 
 from ..run.files import write_json, write_lines
 from ..run.progress import silent
-from ..run.stage import Room, StageResult, Step, derive
-from ..stages.generate import block
+from ..run.stage import StageKind, StageResult, Step, derive
+from ..stages.generate import formats, training_jobs, training_policy
 from ..stages.groups import GroupedLog
-from ..stages.playing import EPISODES, play
+from ..stages.playing import play
 from ..stages.rank import build_reward, rank_all
-from .advantages import MEMORY, RowTally, credited, numbers, remembered
-from .credit import credit
+from .advantages import remembered
+from .credit import credit, credited
 from .learning import learn
-from .policy_rows import PolicyRow, policy_rows
+from .policy_rows import RowTally, policy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from optima_envs.records import View
 
+    from ..run.records import PolicyRow, RankedRow
     from ..run.stage import StageContext
     from .live_engine import LiveEngine
     from .trl_grpo import TeamGRPO
-
-ROUNDS = "rounds.jsonl"
 
 
 class Live:
@@ -41,8 +41,8 @@ class Live:
 
     name = "train"
     section = "grpo"
-    room: Room = "training"
-    keeps = False
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         config, scenario = ctx.config, ctx.scenario("train")
@@ -53,7 +53,7 @@ class Live:
             from .live_engine import LiveEngine
 
             engine = LiveEngine(trainer.model, trainer.processing_class, batch=config.generate.concurrency)
-            rounds.append(Rounds(ctx, trainer, engine, remembered(ctx, Step(ctx.iteration - 1, self).path)))
+            rounds.append(Rounds(ctx, trainer, engine, remembered(ctx, self)))
             return rounds[0]
 
         try:
@@ -61,8 +61,8 @@ class Live:
         finally:
             for one in rounds:
                 one.close()
-        write_lines(ctx.out / ROUNDS, rounds[0].told)
-        write_json(ctx.out / MEMORY, rounds[0].memory)
+        write_lines(ctx.files.rounds, rounds[0].told)
+        write_json(ctx.files.memory, rounds[0].memory)
         return replace(result, numbers={**rounds[0].numbers(), **result.numbers})
 
 
@@ -78,43 +78,32 @@ class Rounds:
 
     def __call__(self) -> list[PolicyRow]:
         ctx, number = self._ctx, len(self.told)
-        stage = replace_name(ctx.step, f"{ctx.step.stage.name}/round{number:03d}")
-        here = replace(ctx, step=stage, report=silent)
+        here = replace(ctx, step=_named(ctx.step, f"{ctx.step.stage.name}/round{number:03d}"), report=silent)
         self._engine.playing()
-        played = self._play(here, number)
+        played = self._play(here, ctx.iteration * ctx.config.grpo.rounds + number)
         self._engine.training()
-        log = GroupedLog(here.out / EPISODES)
+        log = GroupedLog(here.files.episodes)
         ranked = [row for group in ctx.engines.wait(rank_all(self._reward, list(log))) for row in group]
-        rewards = {EpisodeKey(row["instance"], row["sample"], row["seed"]): row["reward"] for row in ranked}
+        rewards = {EpisodeKey(row.instance, row.sample, row.seed): row.reward for row in ranked}
         found = credit(log, rewards, ctx.config.grpo, self.memory)
         self.memory = dict(found.memory)
         tally, rows = RowTally(), []
-        for episode, gains in credited(log, found):
+        for episode, advantages in credited(log, found):
             limit = ctx.config.train.max_length
-            made = policy_rows(episode, self._scenario.rules, self._render, limit, gains, tally.dropped)
-            tally.count(episode, made)
+            made = policy_rows(episode, self._scenario.rules, self._render, limit, advantages, tally.dropped)
+            tally.count(made)
             rows += made
-        sound = [row for row in ranked if row["reward"] is not None]
-        means = Counter[str]()
-        for row in sound:
-            means.update({**row["terms"], "reward": row["reward"]})
-        told = {name: value / len(sound) for name, value in means.items()}
-        self.told.append(
-            {"round": number, "step": self._trainer.state.global_step, **played, **told, **numbers(found)}
-            | tally.numbers()
-        )
+        told = {"round": number, "step": self._trainer.state.global_step, **played, **means(ranked)}
+        self.told.append({**told, **found.numbers(), **tally.numbers()})
         return rows
 
     def _play(self, here: StageContext, number: int) -> dict[str, Any]:
-        from optima_agents import Job, LLMPolicy, Sampling
-
-        config = here.config.generate
-        place = here.iteration * here.config.grpo.rounds + number
-        indices = block(here.config, place, len(self._scenario.task), config.instances)
-        seed = derive(here.config.seed, "live", place)
-        jobs = [Job(index, sample, seed) for index in indices for sample in range(config.samples)]
-        policy = LLMPolicy(self._engine, Sampling(1.0, 1.0, config.max_tokens))
-        tally = play(here, self._scenario, jobs, lambda job: policy, config)
+        """Play the ``number``-th round of the run."""
+        config = here.config
+        pool, seed = formats(config, here.iteration), derive(config.seed, "live", number)
+        jobs = training_jobs(config, number, len(self._scenario.task), seed, pool)
+        seat = training_policy(self._engine, config, 1.0, pool)
+        tally = play(here, self._scenario, jobs, seat, config.generate)
         return {"failures": tally.failures, "dialogue_tokens": tally.per_dialogue()["tokens"], "cut_turns": tally.cut}
 
     def _render(self, view: View) -> list[int]:
@@ -139,11 +128,17 @@ class Rounds:
         self._ctx.engines.wait(self._engine.aclose())
 
 
-def replace_name(step: Step, name: str) -> Step:
-    """The step of a stage known by another name: its directory is ``name``."""
+def means(ranked: Sequence[RankedRow]) -> dict[str, float]:
+    """Mean reward and terms of the dialogues that have one."""
+    sums: Counter[str] = Counter()
+    sound = [row for row in ranked if row.reward is not None]
+    for row in sound:
+        sums.update({**row.terms, "reward": row.reward})
+    return {name: value / len(sound) for name, value in sums.items()}
 
-    class Named(type(step.stage)):  # type: ignore[misc]
-        pass
 
-    Named.name = name
-    return Step(step.iteration, Named())
+def _named(step: Step, name: str) -> Step:
+    """The step under another name, and so with another directory."""
+    stage = copy(step.stage)
+    stage.name = name
+    return Step(step.iteration, stage)

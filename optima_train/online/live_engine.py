@@ -8,12 +8,13 @@ from typing import Any
 
 from optima_agents.backends.base import Completion, Request
 from optima_agents.backends.chat.local_tokens import LocalTokens, check_room
+from optima_agents.backends.chat.model_files import window
 from optima_agents.backends.chat.templates import ChatTokenizer
 from optima_agents.backends.hf.attention import NAME
 from optima_agents.backends.hf.decoding import Decoder
-from optima_agents.backends.hf.loading import stop_ids, window
+from optima_agents.backends.hf.loading import stop_ids
 
-GIB = 1 << 30
+GIB = UNLIMITED = 1 << 30
 
 
 class LiveEngine(LocalTokens):
@@ -27,7 +28,8 @@ class LiveEngine(LocalTokens):
         self.chat = ChatTokenizer(tokenizer)
         self._model = model
         model.set_attn_implementation(NAME)
-        self._window, self._vocabulary = window(model), model.config.get_text_config().vocab_size
+        self._window = window(model.config) or UNLIMITED
+        self._vocabulary = model.config.get_text_config().vocab_size
         self._decoder = Decoder(
             model,
             self.chat.decode,

@@ -9,12 +9,11 @@ from typing import Any
 
 from ..run.stage import StageError
 
-FILE = "optimizer.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
-def save_moments(model: Any, optimizer: Any, folder: Path) -> None:
-    """Write the moments of ``model``'s trained parameters into ``folder``."""
+def save_moments(model: Any, optimizer: Any, file: Path) -> None:
+    """Write the moments of ``model``'s trained parameters."""
     from safetensors.torch import save_file
 
     tensors = {
@@ -23,34 +22,32 @@ def save_moments(model: Any, optimizer: Any, folder: Path) -> None:
         if (state := _inner(optimizer).state.get(parameter))
         for key in MOMENTS
     }
-    save_file(tensors, str(folder / FILE))
+    save_file(tensors, str(file))
 
 
-def load_moments(model: Any, optimizer: Any, folder: Path) -> bool:
-    """Go on with the moments saved in ``folder``; False when there are none.
+def load_moments(model: Any, optimizer: Any, file: Path) -> bool:
+    """Go on with the moments saved in ``file``; False when there is none.
 
     Raises StageError for those of another model.
     """
     from safetensors.torch import load_file
 
-    if not (folder / FILE).is_file():
+    if not file.is_file():
         return False
-    saved = load_file(str(folder / FILE))
+    saved = load_file(str(file))
     inner, parameters = _inner(optimizer), dict(_trained(model))
     for name, parameter in parameters.items():
         found = {key: saved.pop(f"{name}/{key}", None) for key in MOMENTS}
         if all(value is None for value in found.values()):
             continue  # it never had a gradient
         if any(value is None for value in found.values()) or found["exp_avg"].shape != parameter.shape:  # type: ignore[union-attr]
-            raise StageError(
-                f"{folder / FILE}: {name} is not the model's; delete the file, or set grpo.carry_optimizer=false"
-            )
+            raise StageError(f"{file}: {name} is not the model's; delete the file, or set grpo.carry_optimizer=false")
         inner.state[parameter] = {
             key: value if key == "step" else value.to(parameter)  # type: ignore[union-attr]
             for key, value in found.items()
         }
     if saved:
-        raise StageError(f"{folder / FILE}: the model has no {next(iter(saved))}; set grpo.carry_optimizer=false")
+        raise StageError(f"{file}: the model has no {next(iter(saved))}; set grpo.carry_optimizer=false")
     return True
 
 

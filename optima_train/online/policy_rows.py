@@ -1,4 +1,4 @@
-"""Policy rows: what one agent said in one dialogue, token by token, with the advantage of each of its turns.
+"""Policy rows of a dialogue: what each agent said, token by token, with the advantage of each of its turns.
 
 A row holds the whole conversation as its agent's model read it; the mask is 1 on the agent's own sampled tokens, so
 partners' words, and whatever a world puts between turns, are read and never trained on.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.files import read_lines
+from ..run.records import PolicyRow
 from ..stages.rows import NO_IDS, TOO_LONG, rows_of
 
 if TYPE_CHECKING:
@@ -20,34 +18,6 @@ if TYPE_CHECKING:
     from optima_envs.records import Episode, View
 
 UNKNOWN = "no advantage: nothing to compare with"
-
-
-@dataclass(slots=True)
-class PolicyRow:
-    """``completion_mask`` is 1 on the sampled tokens of ``turns`` (numbers in the dialogue), which have ``lengths``.
-
-    ``advantages`` has one number per turn. ``logprobs`` (nats) has one per masked token, as the engine stored them, or
-    is None where it gave none for this very prompt.
-    """
-
-    instance: str
-    sample: int
-    agent: str
-    turns: list[int]
-    lengths: list[int]
-    advantages: list[float]
-    input_ids: list[int]
-    completion_mask: list[int]
-    logprobs: list[float] | None
-
-    @property
-    def start(self) -> int:
-        """Where the first trained token stands; at least one token is before it."""
-        return self.completion_mask.index(1)
-
-    def token_advantages(self) -> list[float]:
-        """The advantage of each masked token: its turn's."""
-        return [a for a, length in zip(self.advantages, self.lengths, strict=True) for _ in range(length)]
 
 
 def policy_rows(
@@ -65,31 +35,31 @@ def policy_rows(
     """
     rows = rows_of(episode, rules, render, limit, Counter())
     there = {number for row in rows for number in row.turns}
-    for number, gain in advantages.items():
+    for number, advantage in advantages.items():
         if number not in there:
             dropped[TOO_LONG if episode.turns[number].ids else NO_IDS] += 1
-        elif gain is None:
+        elif advantage is None:
             dropped[UNKNOWN] += 1
     made = []
     for row in rows:
         own = iter([place for place, trained in enumerate(row.completion_mask) if trained])
         places = {number: [next(own) for _ in episode.turns[number].ids or ()] for number in row.turns}
-        gains = {number: gain for number in row.turns if (gain := advantages.get(number)) is not None}
-        if not gains:
+        known = {n: advantage for n in row.turns if (advantage := advantages.get(n)) is not None}
+        if not known:
             continue
-        trained = {place for number in gains for place in places[number]}
+        trained = {place for number in known for place in places[number]}
         end = max(trained) + 1
         made.append(
             PolicyRow(
-                episode.instance.id,
-                episode.key.sample,
-                row.agent,
-                list(gains),
-                [len(places[number]) for number in gains],
-                list(gains.values()),
-                list(row.input_ids[:end]),
-                [int(place in trained) for place in range(end)],
-                _logprobs(episode, gains),
+                instance=episode.instance.id,
+                sample=episode.key.sample,
+                agent=row.agent,
+                turns=list(known),
+                lengths=[len(places[number]) for number in known],
+                advantages=list(known.values()),
+                input_ids=row.input_ids[:end],
+                completion_mask=[int(place in trained) for place in range(end)],
+                logprobs=_logprobs(episode, known),
             )
         )
     return made
@@ -97,36 +67,42 @@ def policy_rows(
 
 def _logprobs(episode: Episode, numbers: Iterable[int]) -> list[float] | None:
     """Those of the turns, if they are known and belong to the prompts that are trained on: a hinted turn's do not."""
-    known: list[float] = []
+    found: list[float] = []
     for number in numbers:
         turn = episode.turns[number]
         if episode.info.get("format") or turn.logprobs is None or len(turn.logprobs) != len(turn.ids or ()):
             return None
-        known += turn.logprobs
-    return known
+        found += turn.logprobs
+    return found
 
 
-def read_policy_rows(path: Path) -> list[PolicyRow]:
-    """The rows of an ``advantages/rows.jsonl``. Raises ValueError naming file and line of one that is none."""
-    names = [field.name for field in fields(PolicyRow)]
-    return [_checked(PolicyRow(**row), path, number) for number, row in enumerate(_whole(path, names), 1)]
+class RowTally:
+    """Counts over the rows made; ``dropped`` turns by reason."""
 
+    def __init__(self) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._longest = 0
+        self._sum = 0.0
 
-def _whole(path: Path, names: list[str]) -> list[dict[str, Any]]:
-    rows = list(read_lines(path))
-    for number, row in enumerate(rows, 1):
-        if sorted(row) != sorted(names):
-            raise ValueError(f"{path}:{number}: no policy row: it has {', '.join(sorted(row))}")
-    return rows
+    def count(self, rows: Iterable[PolicyRow]) -> None:
+        """The rows of one more dialogue."""
+        self._counts["dialogues"] += 1
+        for row in rows:
+            self._counts["rows"] += 1
+            self._counts["turns"] += len(row.turns)
+            self._counts["tokens"] += len(row.input_ids)
+            self._counts["trained_tokens"] += sum(row.lengths)
+            self._counts["rows_without_logprobs"] += row.logprobs is None
+            self._longest = max(self._longest, len(row.input_ids))
+            self._sum += sum(map(abs, row.advantages))
 
-
-def _checked(row: PolicyRow, path: Path, number: int) -> PolicyRow:
-    trained = sum(row.completion_mask)
-    sizes = {"completion_mask": len(row.completion_mask) == len(row.input_ids), "lengths": sum(row.lengths) == trained}
-    sizes["advantages"] = len(row.advantages) == len(row.lengths) == len(row.turns)
-    sizes["logprobs"] = row.logprobs is None or len(row.logprobs) == trained
-    sizes["completion_mask"] &= trained > 0 and row.completion_mask[0] == 0
-    wrong = [name for name, right in sizes.items() if not right]
-    if wrong:
-        raise ValueError(f"{path}:{number}: {', '.join(wrong)} does not fit the row's tokens")
-    return row
+    def numbers(self) -> dict[str, Any]:
+        """For the log of the run."""
+        names = ("dialogues", "rows", "turns", "tokens", "trained_tokens", "rows_without_logprobs")
+        return {
+            **{name: self._counts[name] for name in names},
+            "longest_row": self._longest,
+            "mean_absolute_advantage": self._sum / max(1, self._counts["turns"]),
+            "dropped_turns": dict(self.dropped),
+        }

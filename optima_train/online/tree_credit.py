@@ -100,7 +100,7 @@ class TreeCredit:
                 for leaf, more in extra.items()
                 if not isinstance(more, ErrorInfo)
             }
-            tree.weigh(totals, kind)
+            tree.backpropagate(totals, kind)
             values |= {node.id: node.value for node in tree.nodes if node.turn.agent == agent}
         return values
 

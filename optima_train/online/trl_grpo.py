@@ -20,12 +20,12 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from .batches import BLANK, Tensors, chunks, spread, start_of, tokens_of, trimmed
+from .batches import BLANK, Tensors, chunks, spread, start_of, token_advantages, tokens_of, trimmed
 from .importance import Drift, weights
 
 if TYPE_CHECKING:
     from ..config.online_settings import GrpoConfig
-    from .policy_rows import PolicyRow
+    from ..run.records import PolicyRow
 
 Source = Callable[[], Sequence["PolicyRow"]]
 """The rows of the next sampling round; none when no group had anything to teach."""
@@ -87,6 +87,7 @@ class TeamGRPO(GRPOTrainer):
         callbacks: Sequence[Any] = (),
     ) -> None:
         self.source, self.grpo, self.division = source, config, division
+        self.pad = int(tokenizer.pad_token_id)
         self.drift, self.rounds_without_rows = Drift(), 0
         self.trained = 0.0  # tokens, of the passes since the last optimiser step
         self.filled = 1.0  # the rows of the round over those that are not blank
@@ -137,11 +138,11 @@ class TeamGRPO(GRPOTrainer):
         """What TRL's loss reads; of the whole round, over all processes: how many tokens are ``trained``, and whether
         every row has ``stored`` log-probabilities."""
         config, device = self.grpo, self.accelerator.device
-        out = tokens_of(rows, self.processing_class.pad_token_id, device)
+        out = tokens_of(rows, self.pad, device)
         mask = out["tool_mask"]
         old = spread(rows, [row.logprobs or [0.0] * sum(row.lengths) for row in rows], mask)
-        gains = spread(rows, [row.token_advantages() for row in rows], mask)
-        now = None
+        gains = spread(rows, [token_advantages(row) for row in rows], mask)
+        now = old
         if config.old == "recomputed" or not stored or (config.beta and self.reference is None):
             now = self.score(self.model, rows, mask)
             known = mask * torch.tensor([[int(row.logprobs is not None)] for row in rows], device=device)
@@ -159,9 +160,8 @@ class TeamGRPO(GRPOTrainer):
     def score(self, model: Any, rows: Sequence[PolicyRow], like: torch.Tensor) -> torch.Tensor:
         """Log-probabilities (nats) of every token of the rows' completions, shaped as ``like``; 0 in padding."""
         found = torch.zeros(like.shape, dtype=torch.float32, device=like.device)
-        pad = self.processing_class.pad_token_id
         for numbers in chunks(rows, self.division.micro_batch):
-            batch = tokens_of([rows[number] for number in numbers], pad, like.device)
+            batch = tokens_of([rows[number] for number in numbers], self.pad, like.device)
             ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
             seen = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
             logprobs = self._get_per_token_logps_and_entropies(model, ids, seen, batch["completion_ids"].shape[1])[0]
@@ -187,9 +187,9 @@ class _KeepStill(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         trainer = self._trainer
-        trained = trainer.accelerator.reduce(torch.tensor(trainer.trained, device=trainer.accelerator.device))
+        trained: Any = trainer.accelerator.reduce(torch.tensor(trainer.trained, device=trainer.accelerator.device))
         if not float(trained):
-            for parameter in trainer.model.parameters():
+            for parameter in kwargs["model"].parameters():
                 parameter.grad = None
         trainer.trained = 0.0
 
@@ -202,9 +202,10 @@ def loss_arguments(config: GrpoConfig) -> dict[str, Any]:
         "epsilon": config.clip_low,
         "epsilon_high": config.cispo_cap if config.loss == "cispo" else config.clip_high,
         "beta": 0.0,
+        "use_bias_correction_kl": True,
     }
 
 
-def _no_reward(completions: list[Any], **kwargs: Any) -> list[float]:
+def _no_reward(completions: list[Any], **kwargs: Any) -> list[float | None]:
     """TRL wants a reward function; rows come with their advantages."""
     raise NotImplementedError("rows come with their advantages")
