@@ -14,10 +14,10 @@ from ..run.stage import StageKind, StageResult, Step
 from ..stages.groups import GroupedLog
 from ..stages.rows import renderer
 from ..tree_search.log import Trees
-from .credit import credit, credited
-from .estimators import on_trees
-from .policy_rows import RowTally, policy_rows
-from .tree_credit import TreeCredit
+from .credit.dialogues import credit, credited
+from .credit.estimators import on_trees
+from .credit.policy_rows import RowTally, policy_rows
+from .credit.trees import TreeCredit
 
 if TYPE_CHECKING:
     from ..run.stage import Stage, StageContext

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ..run.stage import StageResult, Step
 from ..training.checkpoints import load_model, load_tokenizer, load_trainable, save_trained
 from ..training.trainer_args import processes, shared_arguments, tidy, watcher
-from .optimizer_state import load_moments, save_moments
+from .trainer.optimizer_state import load_moments, save_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..run.stage import Stage, StageContext
-    from .trl_grpo import Source, TeamGRPO
+    from .trainer.team_grpo import Source, TeamGRPO
 
 
 def learn(
@@ -23,7 +23,7 @@ def learn(
 
     ``source`` makes the source of rows for the trainer. Raises StageError when a loss stops being a number.
     """
-    from .trl_grpo import Division, TeamGRPO
+    from .trainer.team_grpo import Division, TeamGRPO
 
     config = ctx.config.grpo
     model, tokenizer = load_trainable(ctx.policy, ctx.config.train, ctx.seed("train")), load_tokenizer(ctx.policy)

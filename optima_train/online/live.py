@@ -17,9 +17,9 @@ from ..stages.groups import GroupedLog
 from ..stages.playing import play
 from ..stages.rank import build_reward, rank_all
 from .advantages import remembered
-from .credit import credit, credited
+from .credit.dialogues import credit, credited
+from .credit.policy_rows import RowTally, policy_rows
 from .learning import learn
-from .policy_rows import RowTally, policy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..run.records import PolicyRow, RankedRow
     from ..run.stage import StageContext
     from .live_engine import LiveEngine
-    from .trl_grpo import TeamGRPO
+    from .trainer.team_grpo import TeamGRPO
 
 
 class Live:

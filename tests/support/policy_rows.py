@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from optima_train.config.online_settings import GrpoConfig
-from optima_train.online.trl_grpo import Division, TeamGRPO
+from optima_train.online.trainer.team_grpo import Division, TeamGRPO
 from optima_train.run.engines import ModelRef
 from optima_train.run.records import PolicyRow
 from optima_train.training.checkpoints import load_model, load_tokenizer

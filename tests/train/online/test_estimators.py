@@ -7,7 +7,7 @@ import math
 import pytest
 
 from optima_envs.registry import UnknownName
-from optima_train.online.estimators import ADVANTAGES, EPSILON, Options, RewardedTurn, on_trees
+from optima_train.online.credit.estimators import ADVANTAGES, EPSILON, Options, RewardedTurn, on_trees
 
 UNSCALED = Options(scale="none")
 

@@ -12,7 +12,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from optima_train.config.online_settings import GrpoConfig
-from optima_train.online.trl_grpo import BY_ROWS, TeamGRPO, loss_arguments
+from optima_train.online.trainer.team_grpo import BY_ROWS, TeamGRPO, loss_arguments
 from optima_train.run.records import PolicyRow
 
 VARIANTS = [(loss, ratio) for loss in ("dapo", "dr_grpo", "grpo", "cispo") for ratio in ("token", "sequence")]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..run.stage import StageError
+from ...run.stage import StageError
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from optima_envs.records import Episode, EpisodeKey
 
-    from ..config.online_settings import GrpoConfig
-    from ..stages.groups import Group
+    from ...config.online_settings import GrpoConfig
+    from ...stages.groups import Group
 
 Advantages = dict[int, float | None]
 

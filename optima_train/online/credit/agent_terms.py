@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from optima_envs.records import Episode, ErrorInfo, Turn
 from optima_envs.registry import Registry
 from optima_envs.rewards import ill_formed
-from optima_envs.scoring.parsing import extract, normalise
+from optima_envs.scoring.answer_format import FORMATS
+from optima_envs.scoring.parsing import normalise
 
 Group = Sequence[Episode]
 AgentRewards = list[dict[str, float]]
@@ -63,7 +64,7 @@ def answered_first(group: Group) -> AgentRewards:
         row = dict.fromkeys((turn.agent for turn in episode.turns), 0.0)
         final = None if episode.outcome.answer is None else normalise(episode.outcome.answer)
         for turn in episode.turns if final is not None else ():
-            stated = (extract(turn.text, form) for form in ("tag", "boxed"))
+            stated = (form.find(turn.text) for form in FORMATS.values())
             if final in [normalise(answer) for answer in stated if answer is not None]:
                 row[turn.agent] = episode.score
                 break

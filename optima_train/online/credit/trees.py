@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo
 
 from .agent_terms import AgentReward
-from .credit import Advantages, Credit, options_of
+from .dialogues import Advantages, Credit, options_of
 from .estimators import ADVANTAGES, RewardedTurn
 
 if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
-    from ..config.settings import TrainConfig
-    from ..tree_search.log import Trees
-    from ..tree_search.tree import Tree
+    from ...config.settings import TrainConfig
+    from ...tree_search.log import Trees
+    from ...tree_search.tree import Tree
 
 
 class TreeCredit:

@@ -24,8 +24,8 @@ from .batches import BLANK, Tensors, chunks, spread, start_of, token_advantages,
 from .importance import Drift, weights
 
 if TYPE_CHECKING:
-    from ..config.online_settings import GrpoConfig
-    from ..run.records import PolicyRow
+    from ...config.online_settings import GrpoConfig
+    from ...run.records import PolicyRow
 
 Source = Callable[[], Sequence["PolicyRow"]]
 """The rows of the next sampling round; none when no group had anything to teach."""

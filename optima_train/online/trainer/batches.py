@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..run.records import PolicyRow
+from ...run.records import PolicyRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..run.records import PolicyRow
-from ..stages.rows import NO_IDS, TOO_LONG, rows_of
+from ...run.records import PolicyRow
+from ...stages.rows import NO_IDS, TOO_LONG, rows_of
 
 if TYPE_CHECKING:
     from optima_envs.games.rules import Rules
