@@ -37,7 +37,7 @@ class Advantages:
         config, scenario = ctx.config, ctx.scenario("train")
         memory = remembered(ctx, self)
         if on_trees(config.grpo.estimator):
-            trees = TreeCredit(Trees(ctx.input("grow").trees), scenario, config)
+            trees = TreeCredit(Trees(ctx.input("grow").trees), scenario, config, ctx.iteration)
             found, dialogues = trees.estimate(memory), trees.dialogues()
         else:
             log = GroupedLog(ctx.input("generate").episodes)

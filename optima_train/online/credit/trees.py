@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from optima_envs.records import Episode, EpisodeKey, ErrorInfo
 
+from ...stages.generate import block
 from .agent_terms import AgentReward
 from .dialogues import Advantages, Credit, options_of
 from .estimators import ADVANTAGES, RewardedTurn
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class TreeCredit:
     """The trees of a log, with the advantage of each of their turns. A tree's name is its instance and its number."""
 
-    def __init__(self, trees: Trees, scenario: Scenario, config: TrainConfig) -> None:
+    def __init__(self, trees: Trees, scenario: Scenario, config: TrainConfig, iteration: int) -> None:
         self._trees, self._scenario, self._config = trees, scenario, config
+        self._block = block(config, iteration, len(scenario.task), config.tree.instances)
         self._own = AgentReward(config.grpo.agent_weights)
         self._gains: dict[tuple[int, int], float | None] = {}
 
@@ -69,7 +71,7 @@ class TreeCredit:
         leaves = tree.leaves()
         if not leaves:
             return {}
-        inst = self._scenario.task[self._scenario.index_of(self._trees.instance(number))]
+        inst = self._scenario.task[self._block[number]]  # a tree is named by its place in the block
         return {
             leaf.id: Episode(
                 EpisodeKey(inst.id, leaf.id, number),
