@@ -27,7 +27,7 @@ def weights(directory: Path) -> dict[str, str]:
     return {
         str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(files)
-        if not path.is_symlink() and "model" != path.relative_to(directory).parts[0]
+        if not path.is_symlink() and path.relative_to(directory).parts[0] != "model"
     }
 
 

@@ -35,7 +35,9 @@ def test_format_own_blames_the_agent_that_did_it():
 
 @pytest.mark.parametrize("text", ["<A> Zed </A>", "so \\boxed{zed}.", "<A> no </A> I mean <A>ZED</A>"])
 def test_answered_first_pays_who_said_it_first(text: str):
-    said = dialogue(("Alice", "is it zed?", 3), ("Bob", text, 5), ("Alice", "<A> Zed </A>", 5), answer="Zed", score=0.75)
+    said = dialogue(
+        ("Alice", "is it zed?", 3), ("Bob", text, 5), ("Alice", "<A> Zed </A>", 5), answer="Zed", score=0.75
+    )
     assert AGENT_TERMS["answered-first"]([said]) == [{"Alice": 0.0, "Bob": 0.75}]
 
 

@@ -1,4 +1,4 @@
-"""The method whole, on a model that knows nothing: rows, credit, updates, resume; trees, adapters, several processes."""
+"""The method whole, on a model that knows nothing: rows, credit, updates; trees, adapters, several processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from optima_train.run.layout import RunDirectory, StageDirectory
 from optima_train.run.records import PolicyRow, RankedRow, read_records
 
 SMALL = """iterations=2 env.max_turns=3 generate.instances=3 generate.samples=3 generate.max_tokens=8
-    evaluate.instances=2 evaluate.max_tokens=8 evaluate.nll=false reward.weights.readability=0 reward.weights.letters=1 device=cpu
+    evaluate.instances=2 evaluate.max_tokens=8 evaluate.nll=false reward.weights.readability=0 device=cpu
+    reward.weights.letters=1
     processes=inline grpo.micro_batch=4 grpo.updates=2 grpo.learning_rate=1e-3""".split()
 Run = Callable[..., RunDirectory]
 
@@ -97,7 +98,9 @@ def test_moments_are_carried_from_iteration_to_iteration(run: Run):
 
 
 def test_groups_without_spread_are_counted_and_the_model_stays(run: Run):
-    still = run("iterations=1", "reward.weights.letters=0", "reward.weights.tokens=0")  # a model that knows nothing is never right
+    still = run(
+        "iterations=1", "reward.weights.letters=0", "reward.weights.tokens=0"
+    )  # a model that knows nothing is never right
     told, learned = (numbers(still.of_iteration(0, name)) for name in ("advantages", "train"))
     assert told["groups"] == told["groups_without_spread"] == 3
     assert told["rows"] == 0

@@ -78,7 +78,9 @@ def test_each_row_is_used_once_per_epoch_and_blank_ones_teach_nothing(random_mod
     compute = trainer.compute_loss
 
     def watch(model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-        for ids, mask, own in zip(inputs["completion_ids"], inputs["completion_mask"], inputs["tool_mask"], strict=True):
+        for ids, mask, own in zip(
+            inputs["completion_ids"], inputs["completion_mask"], inputs["tool_mask"], strict=True
+        ):
             if own.any():
                 seen.append(tuple(ids[mask == 1].tolist()))
         return compute(model, inputs, *rest, **named)
