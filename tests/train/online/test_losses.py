@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from support.policy_rows import logprobs_of, model_of, noisy, plain_loss, rows, trainer_of
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from optima_train.config.online_settings import GrpoConfig
+from optima_train.online.trainer import team_grpo
 from optima_train.online.trainer.team_grpo import BY_ROWS, TeamGRPO, loss_arguments
 from optima_train.run.records import PolicyRow
 
@@ -134,9 +136,8 @@ def test_stock_trl_gives_the_same_loss_on_the_same_tensors(random_model: Path, t
         report_to=[], disable_dropout=True, **loss_arguments(config),
     )  # fmt: skip
     model = model_of(random_model)
-    stock = GRPOTrainer(
-        model, [lambda completions, **_: [0.0]], arguments, trainer.train_dataset, processing_class=plain._tokenizer
-    )
+    data = Dataset.from_dict({"prompt": [""] * 6})
+    stock = GRPOTrainer(model, [team_grpo._no_reward], arguments, data, processing_class=plain._tokenizer)
     stock.current_gradient_accumulation_steps = 3
     stock.use_vllm = True  # what makes it multiply its correction
     noisy(model)

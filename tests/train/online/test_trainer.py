@@ -55,7 +55,8 @@ def test_the_installed_trl_has_what_is_relied_on():
 def test_the_reward_function_trl_insists_on_is_never_asked(random_model: Path, tmp_path: Path):
     trainer = trainer_of(random_model, config(), stored(rows()), tmp_path)
     with pytest.raises(NotImplementedError):
-        trainer.reward_funcs[0](completions=[])
+        team_grpo._no_reward([])
+    assert trainer.reward_funcs == [team_grpo._no_reward]
     trainer.train()
     assert trainer.state.global_step == 1
 
