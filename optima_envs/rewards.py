@@ -12,11 +12,11 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
-from .records import Episode, ErrorInfo
+from .records import Episode, ErrorInfo, Turn
 from .registry import Registry
 from .text import printable
 
@@ -103,14 +103,17 @@ def tokens(group: Group) -> list[float]:
 def format_term(episode: Episode) -> float:
     """Minus the share of turns that are empty, cut off, or speak for another agent or the world, in [-1, 0]."""
     speakers, spoken = {turn.agent for turn in episode.turns}, episode.spoken
-    bad = sum(
-        turn.finish != "stop" or not turn.text.strip() or _poses(turn.text, speakers - {turn.agent}) for turn in spoken
+    return -sum(ill_formed(turn, speakers) for turn in spoken) / len(spoken) if spoken else 0.0
+
+
+def ill_formed(turn: Turn, speakers: Set[str]) -> bool:
+    """Whether a turn is empty, cut off, or speaks for another of ``speakers``."""
+    others = speakers - {turn.agent}
+    return (
+        turn.finish != "stop"
+        or not turn.text.strip()
+        or any(re.search(rf"^\s*{re.escape(name)}\s*:", turn.text, re.MULTILINE) for name in others)
     )
-    return -bad / len(spoken) if spoken else 0.0
-
-
-def _poses(text: str, others: set[str]) -> bool:
-    return any(re.search(rf"^\s*{re.escape(name)}\s*:", text, re.MULTILINE) for name in others)
 
 
 def budget_share(budget: int) -> Lifted:

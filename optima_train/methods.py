@@ -60,6 +60,36 @@ def _dpo_stages() -> Sequence[Stage]:
     return Grow(), Pairs(), Dpo(), Evaluate()
 
 
+@METHODS.register("grpo")
+def grpo(config: TrainConfig) -> Recipe:
+    """Policy gradients (the GRPO family) on an iteration's dialogues, or its trees where the estimator needs them."""
+    from .online.advantages import Advantages
+    from .online.credit.estimators import on_trees
+    from .online.grpo import Grpo
+    from .online.settings_check import check_online
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .tree_search.grow import Grow
+
+    check_online(config, live=False)
+    sampled = (Grow(),) if on_trees(config.grpo.estimator) else (Generate(), Rank())
+    stages = (*sampled, Advantages(), Grpo(), Evaluate())
+    return lambda iteration: stages
+
+
+@METHODS.register("grpo-live")
+def grpo_live(config: TrainConfig) -> Recipe:
+    """The same in one process, over the very model that is trained: every round plays the team the last one left."""
+    from .online.live import Live
+    from .online.settings_check import check_online
+    from .stages.evaluate import Evaluate
+
+    check_online(config, live=True)
+    stages = Live(), Evaluate()
+    return lambda iteration: stages
+
+
 def plan(config: TrainConfig) -> list[Step]:
     """Every step of a run, in order: the untrained team's evaluation, then each iteration's stages."""
     from .stages.evaluate import Evaluate

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
 from .fields import Count, Settings, Share, Weight
+from .online_settings import GrpoConfig
 from .training_settings import DpoConfig, LoraConfig, PairsConfig, RewardConfig, SelectConfig, TrainStageConfig
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "TrainStageConfig",
     "LoraConfig",
     "DpoConfig",
+    "GrpoConfig",
     "Settings",
     "Count",
     "Share",
@@ -70,6 +72,7 @@ class TrainConfig(Settings):
     train: TrainStageConfig = TrainStageConfig()
     """Supervised fine-tuning, and what DPO shares with it."""
     dpo: DpoConfig = DpoConfig()
+    grpo: GrpoConfig = GrpoConfig()
     """Preference training."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Evaluation, before training and after each iteration."""

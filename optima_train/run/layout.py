@@ -70,6 +70,26 @@ class StageDirectory:
         return self.path / "rows.jsonl"
 
     @property
+    def policy_rows(self) -> Path:
+        """`advantages`: token ids, mask, stored log-probabilities, and the advantage of each turn."""
+        return self.path / "policy_rows.jsonl"
+
+    @property
+    def memory(self) -> Path:
+        """`advantages`, and `train` of grpo-live: what the advantage estimator keeps for the next iteration."""
+        return self.path / "memory.json"
+
+    @property
+    def optimizer(self) -> Path:
+        """`train` of online methods: the optimiser's moments, with which the next iteration continues."""
+        return self.path / "optimizer.safetensors"
+
+    @property
+    def rounds(self) -> Path:
+        """`train` of grpo-live: a line for each sampling round; its dialogues are in a folder of its own."""
+        return self.path / "rounds.jsonl"
+
+    @property
     def trees(self) -> Path:
         """`grow`: trees of dialogues, a line for each finished round."""
         return self.path / "trees.jsonl"

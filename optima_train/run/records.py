@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .files import read_json, read_lines, write_json, write_lines
 
@@ -57,6 +57,38 @@ class TrainingRow(Record):
     turns: Sequence[int]
     input_ids: Sequence[int]
     completion_mask: Sequence[int]
+
+
+class PolicyRow(Record):
+    """What one agent said in one dialogue, with the advantage of each of its turns (policy gradients).
+
+    ``completion_mask`` is 1 on the sampled tokens of ``turns`` (numbers in the dialogue), which have ``lengths``.
+    ``advantages`` has one number per turn. ``logprobs`` (nats) has one per masked token, as the engine stored them, or
+    is null where it gave none for this very prompt.
+    """
+
+    instance: str
+    sample: int
+    agent: str
+    turns: Sequence[int]
+    lengths: Sequence[int]
+    advantages: Sequence[float]
+    input_ids: Sequence[int]
+    completion_mask: Sequence[int]
+    logprobs: Sequence[float] | None
+
+    @model_validator(mode="after")
+    def _fits(self) -> PolicyRow:
+        trained = sum(self.completion_mask)
+        if len(self.completion_mask) != len(self.input_ids) or not set(self.completion_mask) <= {0, 1}:
+            raise ValueError("completion_mask is no mask of input_ids")
+        if not trained or self.completion_mask[0]:
+            raise ValueError("completion_mask needs a trained token, and one before it")
+        if sum(self.lengths) != trained or not len(self.turns) == len(self.lengths) == len(self.advantages):
+            raise ValueError("turns, lengths and advantages do not fit completion_mask")
+        if self.logprobs is not None and len(self.logprobs) != trained:
+            raise ValueError("logprobs do not fit completion_mask")
+        return self
 
 
 class PreferenceRow(Record):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..run.stage import StageKind, StageResult, derive
 from .playing import play
 
 if TYPE_CHECKING:
+    from optima_agents.backends.base import Backend
     from optima_agents.policy import Policy
     from optima_agents.prompts import Messages
     from optima_agents.rollout import Job
@@ -26,33 +28,16 @@ class Generate:
     resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
-        from optima_agents import Job, LLMPolicy, Sampling
-        from optima_agents.formats import format_pool
-
-        config = ctx.config.generate
-        scenario = ctx.scenario("train")
-        seed = ctx.seed("generate")
-        wanted = None if config.formats == "all" else config.formats
-        family = getattr(scenario.rules, "family", "")
-        pool = format_pool(wanted, family) if self._hinted(ctx) else {}
-        indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
-        jobs = [
-            Job(index, sample, seed, format_info(pool, draw_format(pool, seed, index, sample)) if pool else {})
-            for index in indices
-            for sample in range(config.samples)
-        ]
+        config, scenario = ctx.config.generate, ctx.scenario("train")
+        pool = formats(ctx.config, ctx.iteration, getattr(scenario.rules, "family", ""))
+        jobs = training_jobs(ctx.config, ctx.iteration, len(scenario.task), ctx.seed("generate"), pool)
         ctx.engines.keep_only(ctx.policy)
-        backend = ctx.engines.backend(ctx.policy)
         temperature = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
-        sampling = Sampling(temperature, config.top_p, config.max_tokens)
-
-        def seat(job: Job) -> Policy:
-            return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted_prompt)
-
+        seat = training_policy(ctx.engines.backend(ctx.policy), ctx.config, temperature, pool)
         tally = play(ctx, scenario, jobs, seat, config)
         return StageResult(
             {
-                "instances": len(indices),
+                "instances": len({job.index for job in jobs}),
                 "dialogues": tally.dialogues,
                 "failures": tally.failures,
                 **tally.per_dialogue(),
@@ -63,9 +48,34 @@ class Generate:
             }
         )
 
-    @staticmethod
-    def _hinted(ctx: StageContext) -> bool:
-        return ctx.iteration == 0 and ctx.config.generate.formats is not None
+
+def formats(config: TrainConfig, iteration: int, family: str) -> dict[str, str]:
+    """The format pool of an iteration for a family of games: empty after the first one."""
+    from optima_agents.formats import format_pool
+
+    names = config.generate.formats
+    return format_pool(None if names == "all" else names, family) if iteration == 0 and names is not None else {}
+
+
+def training_jobs(config: TrainConfig, number: int, size: int, seed: int, pool: dict[str, str]) -> list[Job]:
+    """The dialogues on the ``number``-th block of a task of ``size`` instances, each under a format of ``pool``."""
+    from optima_agents import Job
+
+    return [
+        Job(index, sample, seed, format_info(pool, draw_format(pool, seed, index, sample)) if pool else {})
+        for index in block(config, number, size, config.generate.instances)
+        for sample in range(config.generate.samples)
+    ]
+
+
+def training_policy(
+    backend: Backend, config: TrainConfig, temperature: float, pool: dict[str, str]
+) -> Callable[[Job], Policy]:
+    """Who plays a job: the backend's model, hinted as the job says."""
+    from optima_agents import LLMPolicy, Sampling
+
+    sampling = Sampling(temperature, config.generate.top_p, config.generate.max_tokens)
+    return lambda job: LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted_prompt)
 
 
 def block(config: TrainConfig, iteration: int, size: int, count: int) -> list[int]:

@@ -128,7 +128,7 @@ class BuildRows:
         log = GroupedLog(ctx.input("generate").episodes)
         selected = list(read_records(ctx.input("select").selected, SelectedRow))
         limit = ctx.config.train.max_length
-        render, encode = _tokenizer(ctx)
+        render, encode = tokenizer(ctx)
         dropped: Counter[str] = Counter()
         counts: Counter[str] = Counter()
 
@@ -167,7 +167,7 @@ class BuildRows:
         )
 
 
-def _tokenizer(ctx: StageContext) -> tuple[Render, Encode]:
+def tokenizer(ctx: StageContext) -> tuple[Render, Encode]:
     """Plain prompts and texts as the policy's own engine tokenises them; it is opened when it is first needed."""
     from optima_agents.backends.base import Tokens
     from optima_agents.prompts import messages

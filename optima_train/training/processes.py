@@ -63,15 +63,18 @@ def training_processes(config: TrainStageConfig) -> int:
 
 
 def check_processes(config: TrainConfig, section: str) -> None:
-    """Raises StageError when training by ``config.train`` or ``config.dpo`` (``section``) cannot be divided."""
-    schedule = config.dpo if section == "dpo" else config.train
-    accumulation(section, schedule.batch_size, schedule.micro_batch, training_processes(config.train))
+    """Raises StageError when training by ``config.train`` or ``config.dpo`` (``section``) cannot be divided; that by
+    ``config.grpo`` always can."""
+    count = training_processes(config.train)
+    if section != "grpo":
+        schedule = config.dpo if section == "dpo" else config.train
+        accumulation(section, schedule.batch_size, schedule.micro_batch, count)
 
 
 class Trains(Stage, Protocol):
     """A stage whose training may run in many processes at once; made without arguments.
 
-    ``section`` of the config, ``train`` or ``dpo``, says how large its batches are.
+    ``section`` of the config, ``train``, ``dpo`` or ``grpo``, says how large its batches are.
     """
 
     section: str

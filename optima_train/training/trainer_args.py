@@ -1,4 +1,4 @@
-"""What SFT and DPO share of a trainer: its arguments (schedule, precision, devices, seeds, how a batch is divided), and
+"""What trainers share: their arguments (schedule, precision, devices, seeds, how a batch is divided), and
 how it is watched: steps become progress, and a loss that is no number ends the stage."""
 
 from __future__ import annotations
@@ -24,21 +24,30 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
     ``config.train``'s. ``rows`` are trained on in an epoch. Raises StageError when the batch does not divide among
     the processes.
     """
-    import torch
-
     config = ctx.config.train
-    cuda = torch.cuda.is_available() and ctx.config.device != "cpu"
-    if not cuda:
-        prepare_cpu()
     section = "train" if schedule is config else "dpo"
     return {
-        "output_dir": str(ctx.files.scratch),
+        **shared_arguments(ctx),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "per_device_train_batch_size": schedule.micro_batch,
         "gradient_accumulation_steps": accumulation(section, schedule.batch_size, schedule.micro_batch, processes()),
         "lr_scheduler_type": config.scheduler,
         "warmup_steps": warmup(config.warmup, math.ceil(rows / schedule.batch_size) * schedule.epochs),
+        "max_length": None,
+    }
+
+
+def shared_arguments(ctx: StageContext) -> dict[str, Any]:
+    """What every trainer is told but for its schedule: precision, devices, seeds; nothing is saved or logged."""
+    import torch
+
+    config = ctx.config.train
+    cuda = torch.cuda.is_available() and ctx.config.device != "cpu"
+    if not cuda:
+        prepare_cpu()
+    return {
+        "output_dir": str(ctx.files.scratch),
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
         "gradient_checkpointing": config.gradient_checkpointing,
@@ -47,7 +56,6 @@ def trainer_arguments(ctx: StageContext, schedule: TrainStageConfig | DpoConfig,
         "seed": ctx.seed("train"),
         "data_seed": ctx.seed("rows"),
         "full_determinism": not cuda,
-        "max_length": None,
         "save_strategy": "no",
         "report_to": [],
         "logging_steps": 1,

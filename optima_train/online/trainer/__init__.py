@@ -1,0 +1,1 @@
+"""The trainer: policy rows into TRL's losses."""
