@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import logging
@@ -101,11 +102,11 @@ def math_verify_alone() -> Peer:
 
 def lm_eval_filters() -> Peer:
     """The filters of lm-eval's tasks: gsm8k (flexible), mmlu (flexible), and the comparison of hendrycks_math."""
-    from lm_eval.filters.extraction import MultiChoiceRegexFilter, RegexFilter
-    from lm_eval.tasks.hendrycks_math.utils import is_equiv
-
-    number = RegexFilter(regex_pattern=r"(-?[$0-9.,]{2,})|(-?[0-9]+)", group_select=-1)
-    letter = MultiChoiceRegexFilter(
+    # by name: no extra of ours installs it
+    filters = importlib.import_module("lm_eval.filters.extraction")
+    is_equiv = importlib.import_module("lm_eval.tasks.hendrycks_math.utils").is_equiv
+    number = filters.RegexFilter(regex_pattern=r"(-?[$0-9.,]{2,})|(-?[0-9]+)", group_select=-1)
+    letter = filters.MultiChoiceRegexFilter(
         regex_pattern=r"(\([A-Z]\))", ignore_case=True, ignore_punctuation=True, group_select=0
     )
 

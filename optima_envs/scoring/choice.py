@@ -76,6 +76,8 @@ def _readings(answer: str) -> list[str]:
         found.append(f"{said[0]}: {said[2:]}")
     while len(found) < MAX_LEADS and (lead := _LEAD.match(said)):
         said = said[lead.end() :]
+        if said[:1] == said[-1:] == "'":
+            said = said[1:-1]
         found.append(said)
     return [reading for text in found for reading in dict.fromkeys((text, trimmed(_TAIL.sub("", text))))]
 

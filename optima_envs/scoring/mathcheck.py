@@ -1,7 +1,7 @@
 """The metric ``math``: mathematical equivalence of LaTeX answers, safe on hostile text.
 
-In this order: text over a cap is refused in microseconds; the rest is spelt one way (maths/latex.py) and taken apart
-(maths/statements.py); equal text and plain fractions need no parser; what remains goes to math-verify in a killable
+In this order: text over a cap is refused in microseconds; the rest is spelt one way (latex.py) and taken apart
+(statements.py); equal text and plain fractions need no parser; what remains goes to math-verify in a killable
 child process (mathpool.py). A refused, failed or killed comparison is worth 0, and ``why`` tells the reason.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
+from .latex import spell
 from .mathpool import shared
-from .maths.latex import spell
-from .maths.statements import compare, read
 from .metrics import Measure
+from .statements import compare, read
 
 LIMIT = 3.0  # seconds of processor time for one comparison
 MAX_CHARS = 600  # the longest gold of MATH has 159

@@ -12,6 +12,7 @@ when it is used up, whether or not the parent still lives.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -27,8 +28,8 @@ MEMORY = 2 << 30  # bytes of address space
 @lru_cache(maxsize=1)
 def reading() -> Any:
     """How math-verify reads: LaTeX alone, one box, units and words left to the parent, which took them off."""
-    from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig
+    from math_verify.parser import NormalizationConfig
 
     kept = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="all")
     return LatexExtractionConfig(boxed_match_priority=0, normalization_config=kept)
@@ -45,14 +46,18 @@ def read(text: str) -> Any:
     return [imaginary(expression) for expression in found]
 
 
+def algebra() -> Any:
+    """sympy, which comes with math-verify."""
+    return importlib.import_module("sympy")
+
+
 def imaginary(expression: Any) -> Any:
     """``expression`` with the imaginary unit for the symbol i, which math-verify leaves a symbol."""
-    from sympy import Expr, I
-
-    if not isinstance(expression, Expr):
+    sympy = algebra()
+    if not isinstance(expression, sympy.Expr):
         return expression
     unit = next((symbol for symbol in expression.free_symbols if str(symbol) == "i"), None)
-    return expression if unit is None else expression.subs(unit, I)
+    return expression if unit is None else expression.subs(unit, sympy.I)
 
 
 def equal(answer: str, gold: str) -> bool:
@@ -73,38 +78,36 @@ def equal(answer: str, gold: str) -> bool:
 def apart(left: Any, right: Any) -> bool:
     """Whether numbers that math-verify takes for the same differ by more than a 10^12th: it rounds to absolute places,
     where small ones are all 0. False for anything but numbers, and sets, tuples and matrices of them."""
-    from sympy import N
-
+    value = algebra().N
     ours, theirs = flat(left), flat(right)
     if ours is None or theirs is None or len(ours) != len(theirs):
         return False
     for one, other in zip(sorted(ours, key=place), sorted(theirs, key=place), strict=True):
-        if one != other and abs(N(one - other, 20)) > max(abs(N(one)), abs(N(other))) * 1e-12:
+        if one != other and abs(value(one - other, 20)) > max(abs(value(one)), abs(value(other))) * 1e-12:
             return True
     return False
 
 
 def place(number: Any) -> tuple[float, float]:
     """Where a number lies in the complex plane."""
-    from sympy import N
-
-    point = complex(N(number))
+    point = complex(algebra().N(number))
     return point.real, point.imag
 
 
 def flat(expression: Any) -> list[Any] | None:
     """The numbers an expression is made of; None when it holds anything else."""
-    from sympy import Eq, Expr, FiniteSet, Interval, MatrixBase, Tuple
-
-    if isinstance(expression, Eq):
+    sympy = algebra()
+    if isinstance(expression, sympy.Eq):
         return flat(expression.rhs)
-    if isinstance(expression, Expr):
+    if isinstance(expression, sympy.Expr):
         value = expression.doit()
         return [value] if value.is_number else None
-    if isinstance(expression, Interval):
+    if isinstance(expression, sympy.Interval):
         parts = [flat(expression.start), flat(expression.end)]
-    elif isinstance(expression, (MatrixBase, FiniteSet, Tuple)):
-        parts = [flat(part) for part in (expression.flat() if isinstance(expression, MatrixBase) else expression.args)]
+    elif isinstance(expression, (sympy.MatrixBase, sympy.FiniteSet, sympy.Tuple)):
+        parts = [
+            flat(part) for part in (expression.flat() if isinstance(expression, sympy.MatrixBase) else expression.args)
+        ]
     else:
         return None
     return None if None in parts else [number for part in parts for number in part or ()]

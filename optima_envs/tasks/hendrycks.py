@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..records import Instance
-from ..scoring.boxes import boxes, run
+from ..scoring.answer_format import boxes, run
 from ..spec import DEBATE, EnvSpec, Sheet
 from .dataset import Dataset, RowError, UnusableRowError, need_text
 from .loading import Row, Source

@@ -110,7 +110,7 @@ MATHS = [
 def test_decoration_changes_no_mathematics(pair: tuple[str, str], forms: list[str], wording: str) -> None:
     pytest.importorskip("math_verify")
     answer, gold = pair
-    said = wording.replace("@", dressed(answer, forms))
+    said = wording.replace("@", dressed(answer, [form for form in forms if form != "{@}"]))  # may be a set
     assert equivalent(said, gold)[0] == equivalent(answer, gold)[0], said
 
 

@@ -1,1 +1,0 @@
-"""Mathematical answers: spelt one way, taken apart into what they state, with their units."""
