@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from optima_envs.registry import Registry
 
+from .config.loading import ConfigError
 from .config.settings import TrainConfig
 from .run.stage import Stage, Step
 
@@ -38,6 +39,90 @@ def isft_dpo(config: TrainConfig) -> Recipe:
     """The hybrid (paper section 2.5): an SFT and a DPO iteration in turn."""
     sft, dpo = _sft_stages(), _dpo_stages()
     return lambda iteration: dpo if iteration % 2 else sft
+
+
+@METHODS.register("imitate")
+def imitate(config: TrainConfig) -> Recipe:
+    """Imitation of other people's trajectories (``data``): collected, mixed, supervised fine-tuning."""
+    stages = _imitation_stages()
+    return lambda iteration: stages
+
+
+@METHODS.register("agenttuning")
+def agenttuning(config: TrainConfig) -> Recipe:
+    """AgentTuning (arXiv 2310.12823): agent data beside general data in the shares ``mix.eta`` and 1 - ``mix.eta``."""
+    _needs_general(config)
+    return imitate(config)
+
+
+@METHODS.register("flan")
+def flan(config: TrainConfig) -> Recipe:
+    """Agent-FLAN (arXiv 2403.12881): runs as talk, weighed by capability, with negatives, beside general data.
+
+    That is the sources' steps ``chat``, ``tags`` and ``negatives``; without ``chat`` in any it is refused.
+    """
+    _needs_step(config, "chat")
+    return imitate(config)
+
+
+@METHODS.register("debategpt")
+def debategpt(config: TrainConfig) -> Recipe:
+    """DebateGPT (OpenReview ChNy95ovpF): one model learns what debates end in (the steps ``distil`` and ``clean``)."""
+    _needs_step(config, "distil")
+    return imitate(config)
+
+
+@METHODS.register("fireact")
+def fireact(config: TrainConfig) -> Recipe:
+    """FireAct (arXiv 2310.05915): iSFT over several methods of prompting (``generate.formats``), of which every
+    successful one is learned (``select.per: format``); with ``data``, others' runs beside the own ones."""
+    if config.select.per != "format":
+        raise ConfigError("select.per: fireact learns from every successful method; set it to format")
+    if not config.data:
+        return isft(config)
+    if not config.mix.own:
+        raise ConfigError("mix.own: fireact mixes its own runs with data; give their weight")
+    stages = _fireact_stages()
+    return lambda iteration: stages
+
+
+def _needs_general(config: TrainConfig) -> None:
+    if config.mix.eta is None:
+        raise ConfigError("mix.eta: agenttuning needs the share of agent data, such as 0.2")
+    kinds = {source.general for source in config.data.values()}
+    missing = [name for name, kind, share in (("agent", False, config.mix.eta), ("general", True, 1 - config.mix.eta))
+               if share and kind not in kinds]  # fmt: skip
+    if missing:
+        raise ConfigError(f"data: no source of {missing[0]} data, which mix.eta={config.mix.eta:g} asks for")
+
+
+def _needs_step(config: TrainConfig, wanted: str) -> None:
+    names = {name for source in config.data.values() for step in source.steps
+             for name in ([step] if isinstance(step, str) else step)}  # fmt: skip
+    if wanted not in names:
+        raise ConfigError(f"data: {config.method} needs a source with the step {wanted}")
+
+
+def _imitation_stages() -> Sequence[Stage]:
+    from .stages.evaluate import Evaluate
+    from .training.sft import SftOnMix
+    from .trajectories.collect import Collect
+    from .trajectories.mix import Mix
+
+    return Collect(), Mix(), SftOnMix(), Evaluate()
+
+
+def _fireact_stages() -> Sequence[Stage]:
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .stages.rows import BuildRows
+    from .stages.selection import Select
+    from .training.sft import SftOnMix
+    from .trajectories.collect import Collect
+    from .trajectories.mix import Mix
+
+    return Generate(), Rank(), Select(), BuildRows(), Collect(), Mix(), SftOnMix(), Evaluate()
 
 
 def _sft_stages() -> Sequence[Stage]:

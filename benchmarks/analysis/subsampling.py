@@ -11,8 +11,7 @@ from statistics import fmean
 
 from optima_agents.results.summary import Measured
 from optima_envs.scoring.metrics import Metric
-
-from ..methods.voting import candidates
+from optima_envs.tasks.agreement import candidates
 
 DRAWS = 64
 
@@ -36,7 +35,7 @@ class Prefixes:
 def prefixes(samples: Sequence[Measured], metric: Metric, draws: int = DRAWS) -> Prefixes:
     """Votes over growing subsets of one instance's samples.
 
-    Answers are grouped once, over all samples, by the rule of ``voting.candidates``; the group with most votes wins,
+    Answers are grouped once, over all samples, by the rule of ``agreement.candidates``; the group with most votes wins,
     ties go to the one stated first, and its first answer counts. A sample without an answer has no vote.
     """
     distinct = list(dict.fromkeys(row.answer for row in samples if row.answer is not None))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import re
 
 from optima_envs.records import Turn
-from optima_envs.scoring.thinking import visible
+from optima_envs.scoring.confidence import NEUTRAL, confidence
 
 from .baseline import Baseline, Session
 from .seats import bystander, pasted, replied, seats, told
@@ -14,16 +13,6 @@ from .voting import vote
 
 SURE = "Explain your answer, then state how sure you are of it from 1 to 100, as: Confidence: N"
 SUMMARISE = "You summarise replies to a question: merge them into one short text, with the confidence stated for each."
-NEUTRAL = 50.0  # the weight of a reply without a usable confidence
-
-_CONFIDENCE = re.compile(
-    # "Confidence (0-10): 8" and "Confidence: 8/10" state 80 of 100
-    r"confidence(?:[^\d\n<\\]{0,20}[01] ?(?:-|\u2013|to|and) ?(?P<top>100|20|10|5|1)(?![\d.]))?"
-    r"[^\d\n<\\]{0,40}?(?P<sure>-?\d{1,6}(?:\.\d{1,6})?)(?![\d,.]*\d)"
-    r"(?: ?(?:/|out of) ?(?P<of>[1-9]\d{0,3})(?![\d.]*\d))?",
-    re.IGNORECASE | re.ASCII,
-)
-_MAX_TEXT = 20_000
 
 
 async def debate(session: Session) -> str | None:
@@ -76,19 +65,6 @@ def advice(session: Session, summary: Turn) -> str:
         f"What the others think:\n{pasted([summary])}\n"
         f"Use this as advice and answer the question anew, as {session.answer_form}. {SURE}"
     )
-
-
-def confidence(text: str) -> float | None:
-    """The number after the last word "confidence", if it is from 1 to 100; one of another scale that is named
-    (``8/10``, ``0-10: 8``), or a share between 0 and 1, is taken to that one."""
-    found = list(_CONFIDENCE.finditer(visible(text)[-_MAX_TEXT:]))
-    if not found:
-        return None
-    last = found[-1]
-    sure = float(last["sure"])
-    scale = float(last["of"] or last["top"] or (1 if 0 < sure < 1 else 100))
-    share = round(sure * 100 / scale, 6)
-    return share if 1 <= share <= 100 else None
 
 
 DEBATEGPT = Baseline(

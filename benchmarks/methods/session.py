@@ -16,7 +16,7 @@ from optima_agents.llm import Prompt
 from optima_agents.prompts import messages
 from optima_envs.records import ENVIRONMENT, EpisodeKey, Instance, Outcome, Said, Stop, Turn, View
 from optima_envs.scoring.answer_format import format_named
-from optima_envs.scoring.parsing import extract, normalise
+from optima_envs.scoring.parsing import extract
 from optima_envs.tokens import words
 
 if TYPE_CHECKING:
@@ -214,11 +214,6 @@ class Session(Player):
         """What a parser found in a reply, as it is; None is counted as a reply that could not be read."""
         self._unparsed += found is None
         return found
-
-    @staticmethod
-    def same(first: str | None, second: str | None) -> bool:
-        """Whether two answers are the same one after normalisation."""
-        return first is not None and second is not None and normalise(first) == normalise(second)
 
     async def dialogue(self, prompt: Prompt = messages, hint: str | None = None, **sampling: Any) -> str | None:
         """The environment's own dialogue under its rules; returns the final answer. Turn for turn what a rollout of

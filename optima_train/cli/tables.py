@@ -17,13 +17,16 @@ COLUMNS = (
     "label", "n", "score", "tokens", "turns", "nll", "guesses", "failures", "kept", "dropped", "cached_share",
     "seconds",
 )  # fmt: skip
+ALSO = "also_"  # begins the name of a score in an environment of ``evaluate.also``
 
 
 def results_table(console: Console, rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """One line per evaluated model; columns that no row has are left out."""
     # the interval of the score alone, so that a line fits 80 columns
     told = [{**row, "cached_share": row.get("cached"), "tokens_ci": None} for row in rows]
-    Table(COLUMNS, told, title, sparse=True).print(console)
+    also = sorted({name for row in rows for name in row if name.startswith(ALSO)})
+    titles = {name: name.removeprefix(ALSO) for name in also}
+    Table((*COLUMNS, *also), told, title, titles, sparse=True).print(console)
 
 
 def show_dialogues(console: Console, title: str, episodes: Sequence[Episode]) -> None:

@@ -27,13 +27,15 @@ class Setting:
 
 
 def settings(model: type[BaseModel] = TrainConfig, prefix: str = "") -> Iterator[Setting]:
-    """Every setting of a model in the order of its fields; sections are walked through."""
+    """Every setting of a model in the order of its fields; sections are walked through, ``NAME`` stands for a name of
+    the user's own."""
     for name, field in model.model_fields.items():
         key, section = prefix + name, _section(field.annotation)
-        if section is None or NoneType in get_args(field.annotation):
+        named = get_origin(field.annotation) is dict  # sections under names of the user's own
+        if section is None or named or NoneType in get_args(field.annotation):
             yield Setting(key, kind_of(field.annotation), _default(field), plain(field.description))
         if section is not None:
-            yield from settings(section, f"{key}.")
+            yield from settings(section, f"{key}.NAME." if named else f"{key}.")
 
 
 def schema() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from .data_settings import Name
 from .fields import Count, Positive, Settings, Share, Weight
 
 if TYPE_CHECKING:
@@ -110,6 +111,15 @@ class TreeConfig(SamplingConfig):
     """A node's value: the mean of its children's (paper), or of all dialogues through it (reference code)."""
 
 
+class AlsoConfig(Settings):
+    """Another environment that every model of a run is evaluated on."""
+
+    env: EnvConfig
+    """The environment."""
+    instances: Count = 200
+    """Held-out instances, the first ones; a smaller task gives all it has."""
+
+
 class EvaluateConfig(SamplingConfig):
     """Greedy dialogues on held-out instances, plain prompts."""
 
@@ -117,3 +127,5 @@ class EvaluateConfig(SamplingConfig):
     """Held-out instances, the first ones; a smaller task gives all it has."""
     nll: bool = True
     """Also measure how likely the base model finds the dialogues."""
+    also: dict[Name, AlsoConfig] = {}  # noqa: RUF012 - pydantic copies it
+    """Further environments by names of your own, watched for what training makes the team forget."""

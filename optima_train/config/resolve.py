@@ -8,7 +8,16 @@ from typing import Any
 
 from .settings import TrainConfig
 
-KEYS = ("model", "env.train.data", "env.test.data", "train.accelerate")
+KEYS = (
+    "model",
+    "env.train.data",
+    "env.test.data",
+    "train.accelerate",
+    "data.*.files.*",
+    "data.*.options.*",
+    "evaluate.also.*.env.train.data",
+    "evaluate.also.*.env.test.data",
+)
 EMBEDDED = "tiny"
 
 
@@ -31,13 +40,17 @@ def named_splits(config: TrainConfig) -> TrainConfig:
 
 
 def _replaced(settings: Any, key: Sequence[str]) -> Any:
-    """A copy of frozen ``settings`` with that key's path made absolute."""
-    value = getattr(settings, key[0])
-    if len(key) > 1:
-        new = _replaced(value, key[1:])
-    else:
-        new = value if value in (None, "", EMBEDDED) else _absolute(value)
-    return settings if new == value else settings.model_copy(update={key[0]: new})
+    """A copy of frozen ``settings`` with that key's path made absolute; ``*`` is every item of a mapping or a list."""
+    if not key:
+        return settings if settings in (None, "", EMBEDDED) or not isinstance(settings, str) else _absolute(settings)
+    first, *rest = key
+    if first != "*":
+        value = getattr(settings, first)
+        new = _replaced(value, rest)
+        return settings if new == value else settings.model_copy(update={first: new})
+    if isinstance(settings, dict):
+        return {name: _replaced(value, rest) for name, value in settings.items()}
+    return tuple(_replaced(value, rest) for value in settings)
 
 
 def _absolute(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from .data_settings import MixConfig, Name, SourceConfig
 from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
 from .fields import Count, Settings, Share, Weight
 from .online_settings import GrpoConfig
@@ -30,6 +31,8 @@ __all__ = [
     "LoraConfig",
     "DpoConfig",
     "GrpoConfig",
+    "SourceConfig",
+    "MixConfig",
     "Settings",
     "Count",
     "Share",
@@ -43,7 +46,7 @@ class TrainConfig(Settings):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """The run directory is runs/NAME unless another is given."""
     method: str = "isft"
-    """isft, idpo, isft-dpo, or one of your own (`optima list methods`)."""
+    """isft, idpo, isft-dpo, imitate, agenttuning, ..., or one of your own (`optima list methods` has all)."""
     model: str
     """A model folder or hub id, or ``tiny``, the embedded model."""
     backend: str = "hf"
@@ -59,6 +62,10 @@ class TrainConfig(Settings):
     """Every random choice of the run follows from it."""
     iterations: Count = 6
     """Rounds of sampling and training."""
+    data: dict[Name, SourceConfig] = {}  # noqa: RUF012 - pydantic copies it
+    """Other people's trajectories, by names of your own; their order breaks ties in the mixture."""
+    mix: MixConfig = MixConfig()
+    """How they are mixed."""
     generate: GenerateConfig = GenerateConfig()
     """Training dialogues."""
     tree: TreeConfig = TreeConfig()

@@ -39,6 +39,8 @@ class SelectConfig(Settings):
     """The share of the best that is kept."""
     order: Literal["threshold-first", "share-first"] = "threshold-first"
     """Paper: the share is taken of what passes the threshold. Reference code: of all instances, then the threshold."""
+    per: Literal["instance", "format"] = "instance"
+    """The best dialogue of each instance, or of each instance in each format (FireAct: every method that succeeds)."""
 
 
 class PairsConfig(Settings):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from optima_envs.registry import UnknownName
 
+from ..config.data_settings import shares
 from ..config.loading import ConfigError
 from ..config.settings import EnvConfig, TrainConfig
 from ..run.stage import Stage, StageError
@@ -42,6 +44,8 @@ def preflight(config: TrainConfig) -> None:
             _try("reward.weights", lambda name=name: TERMS[name])
     stages = [step.stage for step in plan(config)]
     _training(config, stages)
+    if any(stage.name == "collect" for stage in stages):
+        _data(config)
     grown = any(stage.name == "grow" for stage in stages)
     _preferences(config, grown)
     _reachable(config, "select.threshold" if any(stage.name == "select" for stage in stages) else None, grown)
@@ -65,6 +69,27 @@ def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
         )
     for section in sorted({getattr(stage, "section", "") for stage in trained} - {""}):
         _try(section, lambda section=section: check_processes(config, section))
+
+
+def _data(config: TrainConfig) -> None:
+    """Sources: layouts, options, steps and files of those that are ever opened; a weight for each iteration."""
+    from ..trajectories.pipeline import check_step
+    from ..trajectories.registry import READERS, check_options
+
+    opened: set[str] = set()
+    for iteration in range(config.iterations):
+        active = shares(config.data, config.mix, iteration)
+        if not active and not config.mix.own:
+            raise ConfigError(f"data: no source has a weight above 0 in iteration {iteration}")
+        opened |= active.keys()
+    for name in sorted(opened):
+        source = config.data[name]
+        _try(f"data.{name}", lambda source=source: check_options(READERS, source.read, source.options))
+        for step in source.steps:
+            _try(f"data.{name}.steps", lambda step=step: check_step(step))
+        for file in source.files:
+            if not Path(file).is_file():
+                raise ConfigError(f"data.{name}.files: there is no file {file}")
 
 
 def _preferences(config: TrainConfig, grown: bool) -> None:

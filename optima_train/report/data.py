@@ -47,6 +47,7 @@ def collect(directory: Path, *, most: int = MOST_DIALOGUES) -> dict[str, Any]:
         raise FileNotFoundError(f"{directory} is no run directory (it has no {run.resolved.name})")
     rows = results(directory)
     columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
+    columns += sorted({name for row in rows for name in row if name.startswith("also_")})
     page = _Page()
     total = 0
     for iteration, stage in sorted(run.stages(), key=lambda found: (found[1].path.name != "evaluate", found[0])):

@@ -46,8 +46,13 @@ class StageDirectory:
 
     @property
     def episodes(self) -> Path:
-        """`generate`, `evaluate`, and the probe of `grow`: every dialogue, complete with sampled token ids."""
+        """`generate`, `evaluate`, and the probe of `grow`: every dialogue, complete with sampled token ids; `collect`:
+        the trajectories of all sources."""
         return self.path / "episodes.jsonl"
+
+    def also(self, name: str) -> Path:
+        """`evaluate`: the dialogues in a further environment, under its name in `evaluate.also`."""
+        return self.path / f"also-{name}.jsonl"
 
     @property
     def rewards(self) -> Path:
@@ -61,12 +66,12 @@ class StageDirectory:
 
     @property
     def dropped(self) -> Path:
-        """`select`: the instances left out, each with its reason."""
+        """`select`: the instances left out, `collect`: the rows of data left out, each with its reason."""
         return self.path / "dropped.jsonl"
 
     @property
     def rows(self) -> Path:
-        """`rows`: token ids with their loss mask, as they are trained on."""
+        """`rows` and `mix`: token ids with their loss mask, as they are trained on."""
         return self.path / "rows.jsonl"
 
     @property
@@ -88,6 +93,11 @@ class StageDirectory:
     def rounds(self) -> Path:
         """`train` of grpo-live: a line for each sampling round; its dialogues are in a folder of its own."""
         return self.path / "rounds.jsonl"
+
+    @property
+    def draws(self) -> Path:
+        """`mix`: for each row its source, its number there, the iteration it was new in, and how often it had come."""
+        return self.path / "draws.jsonl"
 
     @property
     def trees(self) -> Path:

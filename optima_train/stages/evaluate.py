@@ -1,4 +1,6 @@
-"""Evaluate: greedy dialogues on held-out instances with plain prompts; score, tokens, and how sure we are."""
+"""Evaluate: greedy dialogues on held-out instances with plain prompts; score, tokens, and how sure we are.
+
+With ``evaluate.also`` further environments are played, to see what a model forgets."""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optima_agents.results.intervals import bootstrap
@@ -32,19 +35,35 @@ class Evaluate:
     resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
+        config = ctx.config.evaluate
+        scenario = ctx.scenario("test")
+        ctx.engines.keep_only(ctx.policy)
+        numbers = self._on(ctx, scenario, config.instances, ctx.files.episodes)
+        if config.nll:
+            numbers["nll"] = self._nll(ctx, scenario)
+        if config.also:
+            ctx.engines.keep_only(ctx.policy)
+            numbers["also"] = {
+                name: self._on(ctx, also.env.scenario("test"), also.instances, ctx.files.also(name))
+                for name, also in config.also.items()
+            }
+            numbers |= {f"also_{name}": found["score"] for name, found in numbers["also"].items()}
+        return StageResult(numbers)
+
+    @staticmethod
+    def _on(ctx: StageContext, scenario: Scenario, instances: int, path: Path) -> dict[str, Any]:
+        """The team on the first ``instances`` of an environment, its dialogues in ``path``."""
         from optima_agents import Job, LLMPolicy, Sampling
 
         config = ctx.config.evaluate
-        scenario = ctx.scenario("test")
         # every model of a run meets the same instances in the same order
-        jobs = [Job(index, 0, ctx.config.seed) for index in range(min(config.instances, len(scenario.task)))]
-        ctx.engines.keep_only(ctx.policy)
+        jobs = [Job(index, 0, ctx.config.seed) for index in range(min(instances, len(scenario.task)))]
         sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
         policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
         started = time.monotonic()
-        tally = play(ctx, scenario, jobs, lambda job: policy, config)
+        tally = play(ctx, scenario, jobs, lambda job: policy, config, path)
         seconds = time.monotonic() - started
-        scores, correct, supported = judge(GroupedLog(ctx.files.episodes), scenario)
+        scores, correct, supported = judge(GroupedLog(path), scenario)
         numbers: dict[str, Any] = {
             "n": len(scores),
             "score": sum(scores) / len(scores),
@@ -58,9 +77,7 @@ class Evaluate:
         }
         if supported:
             numbers["guesses"] = supported.count(False) / len(supported)
-        if config.nll:
-            numbers["nll"] = self._nll(ctx, scenario)
-        return StageResult(numbers)
+        return numbers
 
     @staticmethod
     def _nll(ctx: StageContext, scenario: Scenario) -> float:

@@ -44,15 +44,16 @@ def play(
     jobs: Sequence[Job],
     policy: Callable[[Job], Policy],
     sampling: SamplingConfig,
+    path: Path | None = None,
 ) -> Tally:
-    """Play ``jobs``, appending to ``ctx.files.episodes``, and count what the log then holds.
+    """Play ``jobs``, appending to ``path`` (default: ``ctx.files.episodes``), and count what the log then holds.
 
     Raises StageError when every dialogue failed (then the engine or the environment is broken, not the team), or
     when the log does not hold the planned dialogues.
     """
     from optima_agents import EpisodeLog, Rollouts
 
-    path = ctx.files.episodes
+    path = path or ctx.files.episodes
     with EpisodeLog(path) as log:
         rollouts = Rollouts(
             scenario, policy, concurrency=sampling.concurrency, episode_timeout=sampling.episode_timeout, log=log

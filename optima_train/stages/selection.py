@@ -1,13 +1,14 @@
 """Selection: the best dialogue of each instance, those over the threshold, the top share; every drop has a reason.
 
-Paper Alg. 2: for each instance the dialogue of the highest reward; keep those with R >= theta; of these the best 70%.
+Paper Alg. 2: for each instance (FireAct: for each of its formats) the dialogue of the highest reward; keep those with
+R >= theta; of these the best 70%.
 The reference code takes the 70% of all instances first and applies the threshold then.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..config.settings import SelectConfig
     from ..run.stage import StageContext
 
+PLAIN = "plain"
 FAILED, BELOW, OUTSIDE = "all dialogues failed", "below the threshold", "outside the top share"
 
 
@@ -29,15 +31,21 @@ class Selection:
     dropped: tuple[DroppedRow, ...]
 
 
-def select(dialogues: Iterable[RankedRow], config: SelectConfig) -> Selection:
-    """Choose among ranked dialogues. Ties go to the earlier sample, then to the instance id: no chance is involved."""
-    best: dict[str, SelectedRow | None] = {}
+def select(
+    dialogues: Iterable[RankedRow], config: SelectConfig, format_of: Callable[[RankedRow], str] = lambda row: ""
+) -> Selection:
+    """Choose among ranked dialogues, the best of each instance and format (by default there is one).
+
+    Ties go to the earlier sample, then to the instance id: no chance is involved.
+    """
+    best: dict[tuple[str, str], SelectedRow | None] = {}
     for row in sorted(dialogues, key=lambda d: (d.instance, d.sample, d.seed)):
-        leader = best.setdefault(row.instance, None)
+        group = row.instance, format_of(row)
+        leader = best.setdefault(group, None)
         if row.reward is not None and (leader is None or leader.reward < row.reward):
-            best[row.instance] = SelectedRow(instance=row.instance, sample=row.sample, seed=row.seed, reward=row.reward)
-    dropped = [_dropped(name, FAILED, None) for name, leader in best.items() if leader is None]
-    leaders = sorted((d for d in best.values() if d is not None), key=lambda d: (-d.reward, d.instance))
+            best[group] = SelectedRow(instance=row.instance, sample=row.sample, seed=row.seed, reward=row.reward)
+    dropped = [_dropped(name, FAILED, None) for (name, _), leader in best.items() if leader is None]
+    leaders = sorted((d for d in best.values() if d is not None), key=lambda d: (-d.reward, d.instance, d.sample))
     steps = [_over_threshold, _top_share]
     for step in steps if config.order == "threshold-first" else reversed(steps):
         leaders, out = step(leaders, config)
@@ -69,15 +77,18 @@ class Select:
 
     def run(self, ctx: StageContext) -> StageResult:
         ranked = list(read_records(ctx.input("rank").rewards, RankedRow))
-        chosen = select(ranked, ctx.config.select)
+        formats = _formats(ctx) if ctx.config.select.per == "format" else {}
+        chosen = select(ranked, ctx.config.select, lambda row: formats.get((row.instance, row.sample, row.seed), ""))
         counts = {reason: sum(d.reason == reason for d in chosen.dropped) for reason in (FAILED, BELOW, OUTSIDE)}
         if not chosen.kept:
             raise StageError(_empty(ctx, ranked, counts))
         write_records(ctx.files.selected, chosen.kept)
         write_records(ctx.files.dropped, chosen.dropped)
         rewards = [d.reward for d in chosen.kept]
+        kept = Counter(formats[d.instance, d.sample, d.seed] for d in chosen.kept) if formats else {}
         return StageResult(
             {
+                **({"formats": dict(kept)} if kept else {}),
                 "kept": len(chosen.kept),
                 "dropped": len(chosen.dropped),
                 "dropped_by_reason": counts,
@@ -85,6 +96,16 @@ class Select:
                 "least_reward": min(rewards),
             }
         )
+
+
+def _formats(ctx: StageContext) -> dict[tuple[str, int, int], str]:
+    """The format of every dialogue."""
+    from optima_agents import EpisodeLog
+
+    return {
+        (episode.key.instance, episode.key.sample, episode.key.seed): str(episode.info.get("format", PLAIN))
+        for episode in EpisodeLog.iterate(ctx.input("generate").episodes)
+    }
 
 
 def _empty(ctx: StageContext, ranked: Sequence[RankedRow], counts: dict[str, int]) -> str:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 class Sft:
-    """Reads ``rows/rows.jsonl``; writes ``model/`` (or ``adapter/``), visible only when whole."""
+    """Reads the ``rows.jsonl`` of stage ``rows_of``; writes ``model/`` (or ``adapter/``), visible only when whole."""
 
     name = "train"
     section = "train"
     kind: StageKind = "training"
     resumes = False
+    rows_of = "rows"
 
     def run(self, ctx: StageContext) -> StageResult:
         return trained(ctx, self)
@@ -34,7 +35,7 @@ class Sft:
         """Train on every row and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
         start = ctx.initial if config.start == "initial" else ctx.policy
-        rows = training_rows(ctx.input("rows").rows)
+        rows = training_rows(ctx.input(self.rows_of).rows)
         longest, most = max(len(row["input_ids"]) for row in rows), window(start)
         if most is not None and longest > most:
             raise StageError(
@@ -45,6 +46,12 @@ class Sft:
         trainer = fit(ctx, model, tokenizer, rows)
         numbers = {"rows": len(rows), **loss_numbers(trainer)}
         return StageResult(numbers, save_trained(trainer, tokenizer, start, ctx.out, config))
+
+
+class SftOnMix(Sft):
+    """The same on the rows of the stage ``mix``."""
+
+    rows_of = "mix"
 
 
 def training_rows(path: Path) -> list[dict[str, list[int]]]:

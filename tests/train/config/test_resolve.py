@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,30 @@ from optima_train.config.settings import TrainConfig
 def value(config: TrainConfig, key: str) -> str | None:
     found = config
     for part in key.split("."):
-        found = getattr(found, part)
+        if part == "*":
+            found = next(iter(found.values() if isinstance(found, dict) else found))
+        else:
+            found = getattr(found, part)
     return found  # type: ignore[return-value]
 
 
+SOURCE = {"read": "chat", "files": ["elsewhere.jsonl"]}
+UNDER_NAMES = {  # settings under names of the user's own
+    "data.*.files.*": lambda text: ("data", {"mine": SOURCE | {"files": [text]}}),
+    "data.*.options.*": lambda text: ("data", {"mine": SOURCE | {"options": {"questions": text}}}),
+    "evaluate.also.*.env.train.data": lambda text: also("train", text),
+    "evaluate.also.*.env.test.data": lambda text: also("test", text),
+}
+
+
+def also(part: str, text: str) -> tuple[str, dict]:
+    return "evaluate.also", {"mine": {"env": {"id": "arith-debate", part: {"data": text}}}}
+
+
 def configured(key: str, text: str) -> TrainConfig:
+    if key in UNDER_NAMES:
+        name, setting = UNDER_NAMES[key](text)
+        return load("quickstart", [f"{name}={json.dumps(setting)}"])
     return load("quickstart", [f"{key}='{text}'"])
 
 

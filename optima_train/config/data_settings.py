@@ -1,0 +1,61 @@
+"""Settings of other people's trajectories: where they are, what is done to them, in which shares they are mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from .fields import Count, Settings, Weight
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+"""A name of the user's own, fit for a file's name."""
+
+
+class SourceConfig(Settings):
+    """One source of trajectories."""
+
+    read: str
+    """The layout: a name in ``trajectories.READERS``, such as ``agentinstruct`` or ``optima`` (our own logs)."""
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    """jsonl, json, csv or parquet, one after another."""
+    options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
+    """Of the reader, such as ``questions`` for NAT."""
+    steps: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
+    """Names in ``STEPS`` in the order they are taken, with options: ``[dedupe, {keep: {min_score: 1.0}}]``."""
+    weight: Weight = 1.0
+    """Share of the rows beside those of the other sources; 0: its files are never opened."""
+    general: bool = False
+    """General data, which keeps what the model could before; ``mix.eta`` divides the rows between it and the rest."""
+    iterations: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Iterations that use it (rounds of continual learning); null: all."""
+
+
+class MixConfig(Settings):
+    """How rows of all sources become one training set."""
+
+    rows: Count | None = None
+    """Rows of an iteration; null: as many as its sources hold together."""
+    eta: Annotated[float, Field(ge=0, le=1)] | None = None
+    """AgentTuning's share of agent data; the rest is general data. Null: the weights alone decide."""
+    own: Weight = 0.0
+    """Weight of this run's own selected dialogues, where the method samples any."""
+    replay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of each earlier iteration's new rows that is trained on again, on top (STE: 0.1)."""
+
+
+def shares(data: Mapping[str, SourceConfig], mix: MixConfig, iteration: int) -> dict[str, Fraction]:
+    """The weights of the sources of an iteration, exactly as written; those of weight 0 are left out."""
+    active = {
+        name: Fraction(str(source.weight))
+        for name, source in data.items()
+        if source.iterations is None or iteration in source.iterations
+    }
+    kinds = {kind: sum(w for name, w in active.items() if data[name].general is kind) for kind in (False, True)}
+    if mix.eta is not None and kinds[True] and kinds[False]:
+        eta = Fraction(str(mix.eta))
+        scale = {False: eta / kinds[False], True: (1 - eta) / kinds[True]}
+        active = {name: weight * scale[data[name].general] for name, weight in active.items()}
+    return {name: weight for name, weight in active.items() if weight}

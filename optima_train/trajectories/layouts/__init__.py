@@ -1,0 +1,1 @@
+"""One file a layout: its rows as episodes, and episodes as its rows."""

@@ -1,0 +1,30 @@
+"""Our own record, one JSON object a line, as every log of dialogues holds it; and as a table (see frames.py), whose
+column ``record`` brings it back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optima_envs.records import Episode
+
+from ..files import parse
+from ..frames import table_row
+from ..messages import fields
+from ..registry import Read, Where, Write
+
+
+def reader() -> Read:
+    def read(row: Any, at: Where) -> Episode:
+        record = fields(row).get("record")
+        return Episode.from_json(fields(parse(record)) if isinstance(record, str) else row)
+
+    return read
+
+
+def writer() -> Write:
+    return Episode.to_json
+
+
+def table_writer() -> Write:
+    return table_row

@@ -1,0 +1,103 @@
+"""Files of rows, streamed: .jsonl, .json, .csv, .parquet by the file's ending; whole or absent."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from optima_envs.tasks.loading import DataError
+
+from ..run.files import replacing
+
+BATCH = 512
+
+
+def write_file(path: Path, rows: Iterable[Any]) -> int:
+    """Write ``rows`` and return how many. Raises DataError for an ending nobody reads, or rows that do not fit it."""
+    writers: dict[str, Callable[[Path, Iterator[Any]], int]]
+    writers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+    if path.suffix not in writers:
+        raise DataError(f"{path} ends in {path.suffix or 'nothing'!r}; write to {', '.join(writers)}")
+    try:
+        return writers[path.suffix](path, iter(rows))
+    except (TypeError, ValueError) as err:
+        raise DataError(f"{path} cannot be written: {err}") from err
+
+
+def _text(row: Any) -> str:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+
+
+def _jsonl(path: Path, rows: Iterator[Any]) -> int:
+    count = 0
+    with replacing(path) as handle:
+        for row in rows:
+            handle.write(_text(row) + "\n")
+            count += 1
+    return count
+
+
+def _json(path: Path, rows: Iterator[Any]) -> int:
+    count = 0
+    with replacing(path) as handle:
+        for row in rows:
+            handle.write((",\n " if count else "[\n ") + _text(row))
+            count += 1
+        handle.write("\n]\n" if count else "[]\n")
+    return count
+
+
+def _csv(path: Path, rows: Iterator[Any]) -> int:
+    """Columns by the first row's keys; what is no text is written as JSON."""
+    count = 0
+    with replacing(path) as handle:
+        first = next(rows, None)
+        if first is None:
+            return 0
+        columns = list(_object(first))
+        table = csv.writer(handle, lineterminator="\n")
+        table.writerow(columns)
+        for row in chain([first], rows):
+            if set(_object(row)) != set(columns):
+                raise ValueError(f"row {count} has the keys {', '.join(row)}, the first one {', '.join(columns)}")
+            table.writerow([row[key] if isinstance(row[key], str) else _text(row[key]) for key in columns])
+            count += 1
+    return count
+
+
+def _parquet(path: Path, rows: Iterator[Any]) -> int:
+    """The first block of rows decides the types. Raises ValueError for a later row of other ones."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise ValueError("parquet needs pyarrow; install optima-marl[data] or write jsonl") from None
+    count, temporary = 0, path.with_name(f".{path.name}.tmp")
+    table: Any = None
+    try:
+        while block := list(islice(rows, BATCH)):
+            try:
+                made = pa.Table.from_pylist([_object(row) for row in block], schema=table and table.schema)
+            except pa.ArrowException as err:
+                raise ValueError(f"rows {count} to {count + len(block) - 1} have other types: {err}") from None
+            table = table or pq.ParquetWriter(temporary, made.schema)
+            table.write_table(made)
+            count += len(block)
+        if table is None:
+            raise ValueError("there is no row")
+        table.close()
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def _object(row: Any) -> Mapping[str, Any]:
+    if not isinstance(row, Mapping):
+        raise ValueError(f"a row is {type(row).__name__}; only objects have columns")
+    return row

@@ -1,0 +1,115 @@
+"""Agent-FLAN: runs as talk, weights of capabilities, and negatives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from support.acting import play, record, script, sql
+from support.foreign import TOOLBENCH, sample, save
+from support.foreign_runs import AGENTINSTRUCT
+from support.steps import go, made, reasons
+
+from optima_envs import Episode, EpisodeKey, Outcome, Turn, scenario
+from optima_train.tiny.dialogues import dialogues
+from optima_train.trajectories import read
+from optima_train.trajectories.steps.flan import WEIGHTS, answer_in, calls_of
+from optima_train.trajectories.steps.negatives import ABSENT, IDLE
+from optima_train.trajectories.transcript import trained
+
+
+def runs(tmp_path: Path) -> list[Episode]:
+    found = [*read("agentinstruct", [save(tmp_path / "db.jsonl", AGENTINSTRUCT)])]
+    return [*found, *read("flan", [save(tmp_path / "tb.json", TOOLBENCH)])]  # type: ignore[list-item]
+
+
+def test_chat_keeps_calls_and_answers_and_loses_the_format(tmp_path: Path) -> None:
+    items = runs(tmp_path)
+    talks = go([{"chat": {"format_share": 0.0}}], items)
+    for run, talk in zip(items, talks, strict=True):
+        assert calls_of(run) == calls_of(talk) and answer_in(run) == answer_in(talk)
+        texts = [talk.instance.question, *(turn.text for turn in talk.turns)]
+        assert not [text for text in texts if "Action:" in text or "Action Input" in text]
+        assert all(talk.info["tags"][str(k)] for k in trained(talk))
+    assert [calls_of(item) for item in items] == [
+        [("Operation", "SELECT COUNT(*) FROM pets")],
+        [("Operation", "DELETE FROM cafes")],
+        [("look", "{}")],
+    ]
+    assert [answer_in(item) for item in talks] == ['["3"]', None, "It is here."]
+    assert 0 not in trained(talks[0]), "what carried no loss carries none"
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "wanted"), [(0.1, 56, 6), (0.5, 5, 3), (0.0, 9, 0), (1.0, 9, 9), (0.1, 3000, 300)]
+)
+def test_the_share_that_keeps_its_format_is_exact_and_seeded(share: float, count: int, wanted: int) -> None:
+    items = [made(k, "Action: look[x]") for k in range(count)]
+
+    def chosen(seed: int) -> list[str]:
+        found = go([{"chat": {"format_share": share, "seed": seed}}], items)
+        return [item.key.instance for item in found if "form_kept" in item.info]
+
+    assert len(chosen(1)) == wanted and chosen(1) == chosen(1)
+    assert wanted in (0, count) or len({tuple(chosen(seed)) for seed in range(8)}) > 1
+
+
+def test_tags_weigh_turns_exactly_and_drop_what_is_left_empty() -> None:
+    text = "Thought: t\nAction: look\nAction Input: {}"
+    found = go([{"chat": {"format_share": 0.0}}, "tags"], [made(k, text) for k in range(40)])
+    learned = Counter(item.info["tags"][str(k)] for item in found for k in trained(item))
+    assert learned == {tag: 40 * WEIGHTS[tag] for tag in ("reasoning", "retrieval", "understanding")}
+    none = go(
+        [{"chat": {"format_share": 0.0}}, {"tags": {"weights": {"reasoning": 0.5}}}], [made(k, "x") for k in range(4)]
+    )
+    assert reasons(none) == {"no turn with a loss is left": 2}
+
+
+def test_negatives_are_labelled_and_call_nothing(tmp_path: Path) -> None:
+    found = go(["negatives"], [*runs(tmp_path), made(0, "just talk")])
+    kinds = Counter(item.info.get("negative") for item in found)
+    assert kinds == {None: 4, ABSENT: 3, IDLE: 3}
+    for item in found:
+        if item.info.get("negative"):
+            assert not calls_of(item) and len(trained(item)) == 1
+            assert bool(item.instance.meta.get("tools")) == (item.info["negative"] == IDLE)
+    absent = next(item for item in found if item.info.get("negative") == ABSENT)
+    assert absent.instance.question == "How many rows has the table pets?", "the task, not the instruction to act"
+    assert sum("negative" in item.info for item in go([{"negatives": {"share": 0.5}}], runs(tmp_path))) == 4
+    assert [item.to_json() for item in go(["negatives"], runs(tmp_path))] == [
+        item.to_json() for item in go(["negatives"], runs(tmp_path))
+    ]
+
+
+@pytest.mark.parametrize("env", ["twohop-search", "dbbench-sql"])
+def test_negatives_of_every_instance_of_our_tool_environments(tmp_path: Path, env: str) -> None:
+    """T4 c, on look-alikes: a tool is needed and none offered; tools are offered and somebody only talks."""
+    rows = [record("SELECT", ["43"], f"How many crates of cod, day {k}?") for k in range(4)]
+    game = scenario(env, **({"data": save(tmp_path / "rows.jsonl", rows)} if env == "dbbench-sql" else {}))
+    lines = ["search[x]", sql("SELECT 1"), "<A>x</A>"]
+    runs = []
+    for inst in islice(game.task, 4):
+        turns, outcome = play(game.rules, inst, script({"actor": lines}))
+        runs.append(Episode(EpisodeKey(inst.id), game.id, inst, turns, outcome))
+    found = go(["negatives"], runs)
+    assert Counter(item.info.get("negative") for item in found) == {None: 4, ABSENT: 4, IDLE: 4}
+    by_kind = {kind: [item for item in found if item.info.get("negative") == kind] for kind in (ABSENT, IDLE)}
+    for absent, idle, run in zip(by_kind[ABSENT], by_kind[IDLE], runs, strict=True):
+        assert run.instance.question in absent.instance.question
+        assert "system" not in absent.instance.meta and "tools" not in absent.instance.meta
+        assert idle.instance.question not in run.instance.question
+        names = [tool["function"]["name"] for tool in idle.instance.meta["tools"]]
+        assert names == (["sql"] if env == "dbbench-sql" else ["search", "lookup"])
+        assert all(name in idle.instance.meta["system"] for name in names)
+    plain = next(dialogues("twohop-asym", "arrows", 1))
+    assert go(["negatives"], [plain]) == [plain], "without tools there is no mistake to make"
+
+
+def test_negatives_of_real_records() -> None:
+    """T4 c on the shared records."""
+    game = scenario("dbbench-sql", data=sample("agentbench/dbbench_standard.jsonl"))
+    runs = [Episode(EpisodeKey(i.id), game.id, i, (Turn("Alice", "x"),), Outcome("max_turns")) for i in game.task]
+    kinds = Counter(item.info.get("negative") for item in go(["negatives"], runs))
+    assert runs and kinds == {None: len(runs), ABSENT: len(runs), IDLE: len(runs)}
