@@ -23,7 +23,8 @@ def vllm_server(model: str, options: Mapping[str, Any], start_s: float = 400.0) 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--served-model-name", "m"]
+    command = [sys.executable, "-m", "optima_agents.backends.vllm_engine.serve", "--model", model]
+    command += ["--served-model-name", "m"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--enable-prompt-tokens-details", "--enable-scale-out"]
     command += _flags(options)
     env = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "VLLM_SERVER_DEV_MODE": "1"}  # the mode that can empty the cache

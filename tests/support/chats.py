@@ -60,11 +60,16 @@ FAMILIES = {
 
 def make_tokenizer(family: str):
     """A byte-level BPE tokenizer with the control tokens and the chat template of ``family``."""
+    template, specials, eos = FAMILIES[family]
+    return tokenizer_for(template, specials, eos)
+
+
+def tokenizer_for(template: str, specials: list[str], eos: str | None = None, plain: tuple[str, ...] = ()):
+    """The same with a template of its own; ``plain`` tokens are added without being marked special."""
     pytest.importorskip("transformers", reason="needs the extra hf")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    template, specials, eos = FAMILIES[family]
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
@@ -73,8 +78,9 @@ def make_tokenizer(family: str):
         vocab_size=400, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
     )
     raw.train_from_iterator([WORDS] * 4, trainer)
+    raw.add_tokens([AddedToken(name, normalized=False, special=False) for name in plain])
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token=eos, pad_token=specials[0], clean_up_tokenization_spaces=False
+        tokenizer_object=raw, eos_token=eos, pad_token=next(iter(specials), None), clean_up_tokenization_spaces=False
     )
     fast.chat_template = template
     return fast

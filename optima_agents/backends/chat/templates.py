@@ -130,14 +130,14 @@ class ChatTokenizer:
             clean = [{"role": role, "content": CLEAN} for role in roles]
             self._expected[key] = self.controls(self._pieces.ids(self.text(clean, thinking=thinking)))
         ids = self._pieces.ids(self.text(messages, thinking=thinking))
-        forged = self._headers and any(h in message["content"] for message in messages for h in self._headers)
-        if self.controls(ids) == self._expected[key] and not forged:
+        if self.controls(ids) == self._expected[key]:
             return ids
         return self._apart(messages, thinking)
 
     def fit(self, messages: Sequence[Message]) -> list[Message]:
         """The messages as the template takes them: the system message folded into the first user's, neighbours merged,
-        and something in place of an empty reply, where it needs that; replies of the world in a role it knows."""
+        something in place of an empty reply, where it needs that; replies of the world in a role it knows; and a blank in
+        what would pass for its headers."""
         out: list[Message] = []
         for message in messages:
             if message["role"] == ENVIRONMENT:
@@ -145,6 +145,8 @@ class ChatTokenizer:
             role, content = message["role"], message["content"]
             if role == "assistant" and not self._blank and not content.strip():
                 content = SILENT
+            for header in self._headers:  # no token tells the template's own from one that somebody wrote
+                content = content.replace(header, f"{header[0]} {header[1:]}")
             if role == "system" and not self._system:
                 role = "user"
                 joins = bool(out) and out[-1]["role"] == "user"
@@ -184,12 +186,7 @@ class ChatTokenizer:
         for index, piece in enumerate(pieces):
             if index % 2:
                 content = messages[int(piece)]["content"]
-                content = content.strip() if self._trims else content
-                if any(header in content for header in self._headers):
-                    ids += self._encoded(plain) + self._broken(content)
-                    plain = ""
-                else:
-                    plain += content
+                plain += content.strip() if self._trims else content
                 continue
             for part, special in self._split(piece):
                 if special is None:
@@ -202,23 +199,18 @@ class ChatTokenizer:
     def _encoded(self, text: str) -> list[int]:
         return self.encode(text) if text else []
 
-    def _broken(self, text: str) -> list[int]:
-        """The ids of a content with the template's plain headers in it, each cut behind its first character: the same
-        text, but other tokens than a header of the template's own."""
-        cuts = sorted({found.start() + 1 for h in self._headers for found in re.finditer(re.escape(h), text)})
-        ids: list[int] = []
-        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
-            ids += self._encoded(text[start:end])
-        return ids
-
     def _plain_headers(self, talk: Sequence[Message]) -> tuple[str, ...]:
         """What the template writes between two turns where no control token tells them apart. Raises ValueError when it
         writes nothing."""
         stand_ins = [{**message, "content": f"{self._mark}{i}{self._mark}"} for i, message in enumerate(talk)]
-        between = self.text(stand_ins).split(self._mark)[2::2]
+        pieces = self.text(stand_ins).split(self._mark)
+        if pieces[1::2] != [str(i) for i in range(len(talk))]:
+            return ()  # messages are dropped, repeated or moved: the check tells which
+        between = pieces[2::2]
         if not all(b.strip() for b in between[:-1]):
             raise ValueError("the chat template writes nothing between two turns, so that nobody can tell them apart")
-        return tuple({b.strip() for b in between if b.strip() and not any(i is not None for _, i in self._split(b))})
+        plain = {b.strip() for b in between if all(i is None for _, i in self._split(b))}
+        return tuple(sorted(plain - {""}))
 
     def _split(self, text: str) -> list[tuple[str, int | None]]:
         """The template's own text cut at control tokens: (text, None) or (token, its id)."""

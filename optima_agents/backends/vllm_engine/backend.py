@@ -20,9 +20,10 @@ from optima_envs.records import Finish, Usage
 
 from ..base import BackendError, Completion, EngineDead, Request, Sampling, check_sampling
 from ..chat.local_tokens import LocalTokens, check_room, vllm_sampling
-from ..chat.model_files import load_tokenizer, resolve
+from ..chat.model_files import check_adapter, check_tokens, check_weights, load_tokenizer, resolve
 from ..own_loop import OwnLoop
 from ..routing import PrefixRouter
+from .bound import children_end_with_us
 from .log import EngineLog
 from .on_cpu import cpu_options
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 ONLY = "adapter"  # the name of the one adapter given as ``adapter``
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the LoRA ranks vLLM has kernels for
+SAFE = ("safetensors", "fastsafetensors", "instanttensor", "runai_streamer", "dummy")  # formats that run no code
 FINISH: dict[str | None, Finish] = {"stop": "stop", "length": "length"}
 
 
@@ -39,7 +41,7 @@ class VLLMBackend(LocalTokens):
     ``dtype`` defaults to float32 on a CPU and the checkpoint's own elsewhere. ``adapter`` is a LoRA folder that all
     requests use; ``adapters`` maps names to folders, chosen per request. Everything else goes to vLLM's
     ``AsyncEngineArgs`` as it is: ``tensor_parallel_size``, ``data_parallel_size``, ``max_num_seqs``,
-    ``gpu_memory_utilization`` ...; ``vllm_on_cpu`` holds what differs there. With ``data_parallel_size`` above 1,
+    ``gpu_memory_utilization`` ...; ``on_cpu`` holds what differs there. With ``data_parallel_size`` above 1,
     prompts go to the engine that knows their beginning; for a small model on few CPU cores that is the default.
     Raises ValueError for an argument vLLM refuses, OSError for a model it cannot find, EngineDead when the engine
     does not start.
@@ -61,12 +63,20 @@ class VLLMBackend(LocalTokens):
             raise ValueError("give either adapter (for all requests) or adapters (chosen per request), not both")
         source = resolve(model)
         self.name = model or "tiny"
+        engine = {"load_format": "safetensors", **engine}
+        if engine["load_format"] not in SAFE:
+            raise ValueError(f"load_format must be one of {', '.join(SAFE)}: others may run code of the checkpoint")
+        if engine.pop("trust_remote_code", False):
+            raise ValueError("trust_remote_code is never taken: no code of a checkpoint is run")
         tokenizer = load_tokenizer(source)
+        if engine["load_format"] != "dummy":
+            check_weights(source)
         self.chat = ChatTokenizer(tokenizer)
         self._only = ONLY if adapter is not None else None
         self._adapters = _lora_requests({ONLY: adapter} if adapter is not None else dict(adapters or {}))
         self._stop_ids = sorted({i for i in (self.chat.end_of_turn, tokenizer.eos_token_id) if i is not None})
         self._numbers = itertools.count()
+        self._made = [0]
         self._log = EngineLog()
         self._own = OwnLoop("vllm")
         options = {"dtype": dtype, **_lora_options(self._adapters), **engine}
@@ -80,8 +90,17 @@ class VLLMBackend(LocalTokens):
         self._shut = weakref.finalize(self, _shut, self._engine, self._own, self._log)
         self.window: int = self._engine.model_config.max_model_len
         self._vocabulary: int = self._engine.model_config.get_vocab_size()
+        try:
+            check_tokens(tokenizer, self._vocabulary, source)
+        except ValueError:
+            self._shut()
+            raise
         engines = self._engine.vllm_config.parallel_config.data_parallel_size
         self._router = PrefixRouter(engines) if engines > 1 else None
+
+    def progress(self) -> int:
+        """How many outputs of steps the engine has sent so far, one a step for each request."""
+        return self._made[0]
 
     async def complete(self, request: Request) -> Completion:
         """Raises ContextOverflow for a prompt that fills the window, BackendError for a bad request, EngineDead."""
@@ -128,7 +147,10 @@ class VLLMBackend(LocalTokens):
                 )
             except TypeError as err:  # an argument vLLM does not know
                 raise ValueError(f"vLLM: {err}") from None
-            return AsyncLLM.from_engine_args(arguments)
+            with children_end_with_us():
+                engine = AsyncLLM.from_engine_args(arguments)
+        _count_outputs(engine, self._made)
+        return engine
 
     async def _generate(self, prompt: list[int], params: dict[str, Any], adapter: str | None) -> Any:
         from vllm import SamplingParams
@@ -179,6 +201,17 @@ class VLLMBackend(LocalTokens):
         return Completion(text, len(ids), tuple(prompt), ids, logprobs, finish, usage)
 
 
+def _count_outputs(engine: Any, made: list[int]) -> None:
+    """Add to ``made[0]`` what the engine's steps send; asking vLLM for its statistics would cost every step more."""
+    usual = engine.output_processor.process_outputs
+
+    def counted(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        made[0] += len(outputs)
+        return usual(outputs, *args, **kwargs)
+
+    engine.output_processor.process_outputs = counted
+
+
 def _shut(engine: Any, own: OwnLoop, log: EngineLog) -> None:
     engine.shutdown()
     own.close()
@@ -190,7 +223,10 @@ def _lora_requests(folders: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     from vllm.lora.request import LoRARequest
 
-    return {name: LoRARequest(name, number, str(folder)) for number, (name, folder) in enumerate(folders.items(), 1)}
+    return {
+        name: LoRARequest(name, number, check_adapter(folder))
+        for number, (name, folder) in enumerate(folders.items(), 1)
+    }
 
 
 def _lora_options(adapters: Mapping[str, Any]) -> dict[str, Any]:
