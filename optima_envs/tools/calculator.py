@@ -153,17 +153,26 @@ def _ten(power: int) -> Fraction:
     return Fraction(10) ** power
 
 
-_UNARY = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_BINARY = {
+# the first one twice: of one argument Python wants the members
+def _least(first: Fraction, *rest: Fraction) -> Fraction:
+    return min(first, *rest, first)
+
+
+def _most(first: Fraction, *rest: Fraction) -> Fraction:
+    return max(first, *rest, first)
+
+
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: operator.truediv,  # pyright: ignore[reportUnknownMemberType]
+    ast.FloorDiv: operator.floordiv,  # pyright: ignore[reportUnknownMemberType]
     ast.Mod: operator.mod,
     ast.Pow: _power,
 }
-_COMPARE = {
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -173,9 +182,8 @@ _COMPARE = {
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
-    # the first one twice: of one argument Python wants the members
-    "min": lambda first, *rest: min(first, *rest, first),
-    "max": lambda first, *rest: max(first, *rest, first),
+    "min": _least,
+    "max": _most,
     "round": _round,
     "floor": math.floor,
     "ceil": math.ceil,

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..scoring.answer_format import FORMATS, MAX_SCAN
 from ..scoring.thinking import visible
@@ -132,7 +132,7 @@ def _headed(text: str, names: set[str]) -> Iterator[Place]:
             if decoded is None or not isinstance(decoded[0], dict):
                 yield Place(head.start(), given.end(), name, "", "the action input is not a JSON object")
             else:
-                yield Place(head.start(), decoded[1], name, decoded[0])
+                yield Place(head.start(), decoded[1], name, cast("dict[str, Any]", decoded[0]))
         elif name.casefold() in names:
             yield Place(head.start(), end, name, "", f"{short(name)} is called without arguments")
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import cast
 
 from ..scoring.metrics import Measure, best
 from ..scoring.parsing import normalise
@@ -39,7 +39,8 @@ def rows_match(answer: str, gold: str) -> float:
 
 
 def _sorted(text: str) -> tuple[list[Fraction], list[str]]:
-    numbers, texts = [], []
+    numbers: list[Fraction] = []
+    texts: list[str] = []
     for value in values(text):
         if (number := _number(value)) is not None:
             numbers.append(number)
@@ -57,9 +58,9 @@ def _listed(text: str) -> Iterator[str]:
                 yield value
 
 
-def _flat(value: Any) -> Iterator[str]:
+def _flat(value: object) -> Iterator[str]:
     if isinstance(value, list):
-        for item in value:
+        for item in cast("list[object]", value):
             yield from _flat(item)
     else:
         yield NOTHING if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -127,10 +127,14 @@ def digest(table: Table, before: Iterable[str] = ()) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
 def _build(table: Table) -> sqlite3.Connection:
     database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
-        database.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        database.text_factory = _decoded
         database.execute("PRAGMA temp_store = MEMORY")
         database.execute(f"PRAGMA max_page_count = {MAX_PAGES}")
         database.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, max(100, len(table.columns)))

@@ -56,7 +56,7 @@ def _defines(tokens: list[str], at: int) -> bool:
 
 def _tokens(statement: str) -> list[str]:
     """Words, names without their quotes and single characters, in lower case."""
-    out = []
+    out: list[str] = []
     for match in _TOKEN.finditer(statement):
         quoted, word, other = match.groups()
         if match.lastindex is not None:
