@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, overload
 
 from ..scenario import scenario
 from ..tokens import Counter
@@ -14,6 +14,30 @@ from .wrappers import EpisodeRecord, OrderEnforcing, RewardTerms, TokenBudget
 
 # PettingZoo is imported by now, so that it can learn our ids even when nobody had imported it before
 mirror_into_loaded()
+
+
+# the two overlap, since **scenario_kwargs takes any name: what matters is that the first one comes first
+@overload
+def make(  # pyright: ignore[reportOverlappingOverload]
+    id: str,
+    *,
+    wrappers: Iterable[Callable[[Env], Env]],
+    counter: str | Counter = "words",
+    reward: Mapping[str, float] | None = None,
+    render_mode: str | None = None,
+    **scenario_kwargs: Any,
+) -> Env: ...
+
+
+@overload
+def make(
+    id: str,
+    *,
+    counter: str | Counter = "words",
+    reward: Mapping[str, float] | None = None,
+    render_mode: str | None = None,
+    **scenario_kwargs: Any,
+) -> EpisodeRecord: ...
 
 
 def make(

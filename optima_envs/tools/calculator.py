@@ -149,37 +149,30 @@ def _bits(value: Fraction) -> int:
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
-def _over(left: Fraction, right: Fraction) -> Fraction:
-    return left / right
-
-
-def _times_in(left: Fraction, right: Fraction) -> int:
-    return left // right
-
-
-def _least(first: Fraction, *rest: Fraction) -> Fraction:
-    return min(first, *rest, first)  # the first one twice: of one argument Python wants the members
-
-
-def _largest(first: Fraction, *rest: Fraction) -> Fraction:
-    return max(first, *rest, first)
-
-
 def _ten(power: int) -> Fraction:
     return Fraction(10) ** power
 
 
-_UNARY: dict[type[ast.AST], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+# the first one twice: of one argument Python wants the members
+def _least(first: Fraction, *rest: Fraction) -> Fraction:
+    return min(first, *rest, first)
+
+
+def _most(first: Fraction, *rest: Fraction) -> Fraction:
+    return max(first, *rest, first)
+
+
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: _over,
-    ast.FloorDiv: _times_in,
+    ast.Div: operator.truediv,  # pyright: ignore[reportUnknownMemberType]
+    ast.FloorDiv: operator.floordiv,  # pyright: ignore[reportUnknownMemberType]
     ast.Mod: operator.mod,
     ast.Pow: _power,
 }
-_COMPARE: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -190,7 +183,7 @@ _COMPARE: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "min": _least,
-    "max": _largest,
+    "max": _most,
     "round": _round,
     "floor": math.floor,
     "ceil": math.ceil,

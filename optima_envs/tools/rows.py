@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, cast
+from typing import cast
 
 from ..scoring.metrics import Measure, best
 from ..scoring.parsing import normalise
@@ -58,9 +58,9 @@ def _listed(text: str) -> Iterator[str]:
                 yield value
 
 
-def _flat(value: Any) -> Iterator[str]:
+def _flat(value: object) -> Iterator[str]:
     if isinstance(value, list):
-        for item in cast("list[Any]", value):
+        for item in cast("list[object]", value):
             yield from _flat(item)
     else:
         yield NOTHING if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -93,8 +93,8 @@ def offered(world: World, meta: Mapping[str, object]) -> tuple[Tool, ...]:
         return world.tools
     if not isinstance(listed, Sequence) or isinstance(listed, str):
         raise ValueError(f"meta['tools'] must be a list of names, not {type(listed).__name__}")
-    objects = cast("Sequence[object]", listed)
-    names = [cast("Mapping[str, object]", item).get("name") if isinstance(item, Mapping) else item for item in objects]
+    items = list(cast("Sequence[object]", listed))
+    names = [cast("Mapping[str, object]", item).get("name") if isinstance(item, Mapping) else item for item in items]
     known = {tool.name: tool for tool in world.tools}
     unknown = [str(name) for name in names if name not in known]
     if unknown:

@@ -7,6 +7,7 @@ import json
 import pickle
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def episodes() -> list[Episode]:
     whole = Turn("Alice", 'say "hi" \\ é 🙂', 3, (1, 2, 3), (4, 5, 6), (-0.5, -1e-07, 0.0), "stop", Usage(3, 3, 1))
     cut = Turn("Bob", "", 0, None, None, None, "length", None)
     odd = Turn("Bob", "\x00 \x1b[31m \x85 \u2028 \u2029 \u202e NaN -Infinity", 12)
-    numpy_ids = tuple(np.arange(3))
+    numpy_ids = cast("tuple[int, ...]", tuple(np.arange(3)))
     return [
         Episode(EpisodeKey("q-1"), "optima/x-v0", inst, (whole, cut), Outcome("answered", "Ann"), 1.0, True),
         Episode(

@@ -112,7 +112,8 @@ def test_hints_that_only_type_checkers_know_check_nothing():
     ],
 )
 def test_an_argument_of_a_wrong_type_is_named(env: str, kwargs: dict[str, Any], named: str):
-    for factory in (optima_envs.scenario, optima_envs.make):
+    factories: list[Any] = [optima_envs.scenario, optima_envs.make]
+    for factory in factories:
         with pytest.raises(TypeError, match=named):
             factory(env, **kwargs)
 
@@ -129,7 +130,7 @@ def test_the_default_of_a_setting_is_the_environments_own():
 def test_every_setting_is_accepted_and_explained(env: str):
     settings = optima_envs.settings(env)
     assert all(isinstance(item, Keyword) and item.meaning for item in settings), [s.name for s in settings]
-    wrong = f"{settings[0].name}x"
+    wrong: dict[str, Any] = {f"{settings[0].name}x": 1}
     with pytest.raises(TypeError) as caught:
-        optima_envs.scenario(env, **{wrong: 1})
+        optima_envs.make(env, **wrong)
     assert all(item.name in str(caught.value) for item in settings)

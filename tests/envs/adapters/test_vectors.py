@@ -91,7 +91,7 @@ def test_a_wrong_number_of_seats_is_named(count: Any):
 
 def test_observations_of_processes_lie_in_a_folder_that_goes_with_its_maker():
     before = set(Path(tempfile.gettempdir()).glob("optima-*"))
-    space = SingleSeat(NAME).observation_space
+    space: Any = SingleSeat(NAME).observation_space
     memory = create_shared_memory(space, n=2)
     batch: Any = read_from_shared_memory(space, memory, n=2)
     with pytest.raises(RuntimeError, match="reset"):

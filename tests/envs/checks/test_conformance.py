@@ -304,10 +304,11 @@ class Foreign(AECEnv[str, np.int64, int]):
         self.noisy, self.possible_agents, self.render_mode = noisy, ["one_0"], None
         self.spaces = {"one_0": Discrete(9)}
 
-    def observation_space(self, agent: str) -> Discrete:
+    def observation_space(self, agent: str) -> Discrete:  # type: ignore[override]
         return self.spaces[agent]
 
-    action_space = observation_space
+    def action_space(self, agent: str) -> Discrete:  # type: ignore[override]
+        return self.spaces[agent]
 
     def reset(self, seed=None, options=None) -> None:
         self.agents, self.agent_selection, self.count = ["one_0"], "one_0", 0

@@ -106,7 +106,7 @@ def test_wrong_arguments_are_named():
         {"max_turns": 0},
     ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            PlanGround(**wrong)
+            PlanGround(**wrong)  # type: ignore[arg-type]
 
 
 SAYINGS = st.sampled_from([*PLAN, *CALLS, "hm", "stop", "R1 = Calculator(1", "Observation: 7", ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.worlds import DATA
@@ -30,6 +31,11 @@ each_file = pytest.mark.parametrize(
 
 # no snippet or page text the game shows holds any alias: distant supervision, so reading everything does not help
 UNREADABLE = {"tc_1-web", "tc_2-web", "tc_5-web", "tc_33-wiki", "tc_40-wiki"}
+
+
+def loaded(env: str, path: Path, **settings: Any) -> list[Instance]:
+    task = scenario(env, data=path, **settings).task
+    return [task[index] for index in range(len(task))]
 
 
 def play(scene: Scenario, inst: Instance, answer: str | None) -> tuple[float, bool]:
@@ -93,9 +99,7 @@ def test_a_wrong_option_or_another_rows_answer_is_wrong(env: str, path: Path) ->
 
 @each_file
 def test_halves_hold_each_paragraph_once_and_gold_on_both_sides(env: str, path: Path) -> None:
-    scene = scenario(env, data=path)
-    again = scenario(env, data=path)
-    for inst, twin in zip(scene.task, again.task, strict=True):
+    for inst, twin in zip(loaded(env, path), loaded(env, path), strict=True):
         assert inst == twin
         if not inst.private:
             assert env.endswith("debate")
@@ -157,10 +161,10 @@ def test_more_agents(env: str, agents: int) -> None:
 
 def test_the_reference_codes_variants_differ() -> None:
     hotpot, cbt = DATA / "hotpot_qa" / "test.parquet", DATA / "cbt" / "test.parquet"
-    full = scenario("hotpotqa-asym", data=hotpot).task
-    first = scenario("hotpotqa-asym", data=hotpot, paragraphs="first-sentence").task
+    full = loaded("hotpotqa-asym", hotpot)
+    first = loaded("hotpotqa-asym", hotpot, paragraphs="first-sentence")
     assert all(len(a.private["Bob"]) <= len(b.private["Bob"]) for a, b in zip(first, full, strict=True))
     assert sum(len(i.private["Bob"]) for i in first) < sum(len(i.private["Bob"]) for i in full)
-    fixed = scenario("cbt-asym", data=cbt, halves="fixed").task
+    fixed = loaded("cbt-asym", cbt, halves="fixed")
     assert all(inst.private["Alice"].startswith("1. ") and "\n10. " in inst.private["Alice"] for inst in fixed)
     assert all(inst.private["Bob"].startswith("11. ") for inst in fixed)

@@ -172,7 +172,7 @@ def test_changes_add_up_and_the_fingerprint_is_that_of_the_rows():
         (Table("sqlite_x", (("a", ""),), ()), "SQLite does not take the table"),
         (Table("a\x00b", (("a", ""),), ()), "SQLite does not take the table"),
         (Table("t", (), ()), "SQLite does not take the table"),
-        (Table("t", (("a", ""),), (({"a": 1},),)), "SQLite does not take the table"),
+        (Table("t", (("a", ""),), (({"a": 1},),)), "SQLite does not take the table"),  # type: ignore[dict-item]
         (Table("t", (("a", ""),), ((2**70,),)), "SQLite does not take the table"),
         (Table("t", tuple((f"c{n}", "") for n in range(3_000)), ()), "SQLite does not take the table"),
     ],
