@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from .suite.running import LEFT_OUT
     from .suite.running import run as run_cells
 
-    planned = plan(asked_suite(args))
+    files = [Path(text) for text in args.suite if Path(text).is_file()]
+    planned = plan(asked_suite(args), [file.resolve().parent for file in files])
     refuse_unknown(args.only, planned)
     if args.dry_run:
         return show_plan(planned)

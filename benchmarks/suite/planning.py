@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from optima_envs.registry import unknown_name
 from optima_train.config.loading import ConfigError
 from optima_train.run.plugins import import_plugins
@@ -13,13 +16,13 @@ from .outside import import_outside
 from .settings import EnvChoice, MethodChoice, ModelChoice, Suite
 
 
-def plan(suite: Suite) -> Plan:
-    """Look up every name, open every environment and list the cells.
+def plan(suite: Suite, folders: Sequence[Path] = ()) -> Plan:
+    """Look up every name, open every environment and list the cells; plugins may lie in ``folders``.
 
     Raises ConfigError naming the key, UnknownName with the nearest names, StageError for a plugin that fails, and
     ValueError for another project's episodes that do not fit.
     """
-    import_plugins(suite.plugins)
+    import_plugins(suite.plugins, folders)
     found = {method.called: baseline(method) for method in suite.methods}
     for model in suite.models:
         check_model(model)

@@ -46,6 +46,10 @@ def run(verb: str, args: Sequence[str]) -> int:
     """Parse a verb's arguments and do it."""
     command = module_of(verb)
     parsed = parser_of(verb, command, full=not HELP.isdisjoint(args)).parse_intermixed_args(args)
+    if parsed.plugin:
+        from ..run.plugins import import_plugins
+
+        import_plugins(parsed.plugin)
     try:
         return command.run(parsed) or 0
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .train import launch
+from .train import launch, with_plugins
 from .verbs import RESUMES
 
 EXAMPLE = "optima quickstart"
@@ -25,5 +25,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..config.loading import load
 
-    config = load("quickstart", [f"seed={args.seed}", *args.overrides])
+    config = with_plugins(load("quickstart", [f"seed={args.seed}", *args.overrides]), args.plugin)
     return launch(config, args.dir or Path("runs") / "quickstart")

@@ -49,12 +49,21 @@ def more_help() -> str:
 def run(args: argparse.Namespace) -> int:
     from ..config.loading import load
 
-    config = load(args.recipe, args.overrides)
+    config = with_plugins(load(args.recipe, args.overrides), args.plugin)
     if args.dry_run:
+        from ..config.resolve import absolute_paths
+        from ..run.plugins import import_plugins
         from .dry_run import show_plan
 
+        config = absolute_paths(config)
+        import_plugins(config.plugins, config.plugin_folders)
         return show_plan(config, args.device_flops, args.dialogue_tokens, args.prompt_tokens)
     return launch(config, args.dir or Path("runs") / config.name, args.push)
+
+
+def with_plugins(config: TrainConfig, plugins: list[str]) -> TrainConfig:
+    """``config`` with more plugins: every process of the run imports them."""
+    return config.model_copy(update={"plugins": tuple(dict.fromkeys([*config.plugins, *plugins]))})
 
 
 def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int:

@@ -79,6 +79,9 @@ def parser_of(verb: str, command: ModuleType, *, full: bool = False) -> Parser:
         allow_abbrev=False,
     )
     command.arguments(parser)
+    parser.add_argument(
+        "--plugin", action="append", default=[], metavar="MODULE", help="import a module of yours first"
+    )
     return parser
 
 

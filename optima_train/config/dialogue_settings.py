@@ -49,14 +49,14 @@ class EnvConfig(Settings):
         return optima_envs.scenario(self.id, split=split, data=source.data, **limits, **self.args)
 
     def evaluation_split(self) -> str | None:
-        """The split to evaluate on, without loading it; None: only the environment's task knows.
+        """The split to evaluate on, without loading it; None: only the environment's task knows, as of a local file.
 
         Raises UnknownName for an environment that is not known.
         """
         import optima_envs
 
         usual = next((item.default for item in optima_envs.settings(self.id) if item.name == "split"), None)
-        split = self.test.split or usual
+        split = self.test.split or (None if self.test.data else usual)
         return split if isinstance(split, str) else None
 
 

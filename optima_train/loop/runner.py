@@ -21,7 +21,7 @@ from ..run.stage import StageContext, Step
 def open_run(run_dir: Path) -> TrainConfig:
     """The config a run directory was made with, its plugins imported. Raises ConfigError."""
     config = load(RunDirectory(run_dir).resolved)
-    import_plugins(config.plugins)
+    import_plugins(config.plugins, config.plugin_folders)
     return config
 
 

@@ -1,17 +1,62 @@
-"""Plugins: modules that register a user's own parts when they are imported."""
+"""Plugins: modules that register a user's own parts when they are imported.
+
+They may be installed, or lie beside the recipe or in the current folder. Of such a folder only the modules that are
+named as plugins can be imported, and only where no installed one has their name: a stray ``json.py`` is never run.
+"""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
 
 from .stage import StageError
 
 
-def import_plugins(modules: Sequence[str]) -> None:
-    """Import the modules that register a user's own parts. Raises StageError naming one that fails."""
+class _Beside(MetaPathFinder):
+    """Finds named top-level modules in folders that are not on the path."""
+
+    def __init__(self) -> None:
+        self.folders: dict[str, list[str]] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        folders = self.folders.get(fullname)
+        return PathFinder.find_spec(fullname, folders, target) if folders and path is None else None
+
+
+_beside = _Beside()
+
+
+def import_plugins(modules: Sequence[str], folders: Sequence[str | Path] = ()) -> None:
+    """Import the modules that register a user's own parts; what is not installed, from ``folders`` or the current one.
+
+    Raises StageError naming one that fails.
+    """
+    folders = [*folders, Path.cwd()]
+    if _beside not in sys.meta_path:
+        sys.meta_path.append(_beside)  # last: what is installed comes first
+    for name in modules:
+        known = _beside.folders.setdefault(name.partition(".")[0], [])
+        known += [str(folder) for folder in folders if str(folder) not in known]
     for name in modules:
         try:
             importlib.import_module(name)
         except Exception as err:
-            raise StageError(f"plugin {name} failed to import: {type(err).__name__}: {err}") from err
+            raise StageError(f"plugin {name} failed to import: {_why(name, err, folders)}") from err
+
+
+def _why(name: str, err: Exception, folders: Sequence[str | Path]) -> str:
+    if not isinstance(err, ModuleNotFoundError) or err.name is None:
+        return f"{type(err).__name__}: {err}"
+    if name == err.name or name.startswith(f"{err.name}."):
+        places = " or ".join(dict.fromkeys(map(str, folders)))
+        return f"there is no such module; install it, or put it into {places}"
+    if any((Path(folder) / f"{err.name}.py").is_file() or (Path(folder) / err.name).is_dir() for folder in folders):
+        return f"it imports {err.name}, which lies beside it but is no plugin; name {err.name} as a plugin before it"
+    return f"it imports {err.name}, which is not installed"

@@ -147,7 +147,7 @@ def _context(job: dict[str, Any], channel: Channel) -> tuple[StageContext, Train
     from ..run.stage import StageContext
 
     config = check(job["config"], TrainConfig)
-    import_plugins(config.plugins)
+    import_plugins(config.plugins, config.plugin_folders)
     module, _, name = job["stage"].partition(":")
     stage = getattr(import_module(module), name)()
     report = (lambda event: channel.send("progress", progress=event.to_json())) if main_process() else silent

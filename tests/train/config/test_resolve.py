@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_the_evaluation_split_is_the_environments_own(env: str) -> None:
     sheet = optima_envs.spec(env).sheet
     config = named_splits(load("base", [f"env.id={env}"]))
     assert config.env.train.split == "train"
-    assert config.env.test.split == (sheet.evaluation.partition(",")[0] or "test")
+    assert config.env.test.split == (re.split(r"\W", sheet.evaluation)[0] or "test")
     assert config.env.test.split in (sheet.splits or {"test"})
     assert named_splits(config) == config
     given = load("base", [f"env.id={env}", "env.train.split=validation", "env.test.split=train"])

@@ -1,0 +1,87 @@
+"""Plugins beside a recipe: found by their names alone, after what is installed, and a failing one is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from optima_train.run.plugins import import_plugins
+from optima_train.run.stage import StageError
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("plug_"):
+            del sys.modules[name]
+
+
+def write(folder: Path, name: str, text: str = "") -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_folders_are_looked_through_in_order_and_the_current_one_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("first", "second", "here"):
+        write(tmp_path / folder, "plug_a.py", f"FROM = {folder!r}")
+    write(tmp_path / "second", "plug_b.py", "FROM = 'second'")
+    write(tmp_path / "here", "plug_c/__init__.py")
+    write(tmp_path / "here", "plug_c/inner.py", "from . import other\nFROM = 'here'")
+    write(tmp_path / "here", "plug_c/other.py")
+    monkeypatch.chdir(tmp_path / "here")
+    path = list(sys.path)
+    import_plugins(["plug_a", "plug_b", "plug_c.inner"], [tmp_path / "first", tmp_path / "second"])
+    found = [sys.modules[name].FROM for name in ("plug_a", "plug_b", "plug_c.inner")]
+    assert found == ["first", "second", "here"]
+    assert sys.path == path
+
+
+def test_what_is_installed_comes_first_and_the_rest_of_a_folder_is_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("colorsys", "plug_d", "plug_helper", "secrets_of_mine"):
+        write(tmp_path, f"{name}.py", f"import pathlib; pathlib.Path({str(tmp_path / f'ran-{name}')!r}).touch()")
+    write(tmp_path, "plug_d.py", "import colorsys\nassert colorsys.rgb_to_hsv")
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    import_plugins(["colorsys", "plug_d"], [tmp_path])
+    with pytest.raises(ModuleNotFoundError):
+        __import__("secrets_of_mine")
+    assert not list(tmp_path.glob("ran-*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit('no')", "SystemExit: no"),
+        ("x = (", "SyntaxError"),
+        ("import plug_beside", "it imports plug_beside, which lies beside it but is no plugin; name plug_beside as"),
+        ("import nowhere_at_all", "it imports nowhere_at_all, which is not installed"),
+    ],
+)
+def test_a_failing_plugin_is_named(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path, "plug_bad.py", text)
+    write(tmp_path, "plug_beside.py")
+    with pytest.raises(StageError, match=r"^plugin plug_bad failed to import: ") as caught:
+        import_plugins(["plug_bad"], [tmp_path])
+    assert said in str(caught.value)
+
+
+def test_a_missing_plugin_says_where_it_may_be(tmp_path: Path) -> None:
+    for name in ("plug_nowhere", "plug_nowhere.inner"):
+        with pytest.raises(StageError, match=f"plugin {name} failed to import: there is no such module; .*{tmp_path}"):
+            import_plugins([name], [tmp_path])
+
+
+def test_a_plugin_that_another_needs_is_named_before_it(tmp_path: Path) -> None:
+    write(tmp_path, "plug_e.py", "import plug_f")
+    write(tmp_path, "plug_f.py")
+    import_plugins(["plug_f", "plug_e"], [tmp_path])
