@@ -111,20 +111,21 @@ def _measured(config: TrainConfig, found: Assumed, prompts: bool) -> Assumed:
 
 def works(config: TrainConfig, steps: Sequence[Step], assumed: Assumed) -> list[Work | None]:
     """The work of each step; None for a stage nothing is known about."""
-    paired = {step.iteration for step in steps if step.stage.name == "pairs"}
+    trains = {step.iteration: TRAINED_ON[step.stage.name] for step in steps if step.stage.name in TRAINED_ON}
     known: dict[str, Callable[[TrainConfig, Assumed], Work]] = {
         "generate": _generate,
         "rank": _rank,
-        "select": _nothing,
+        "select": lambda config, assumed: Work(),
         "rows": _rows,
         "grow": _grow,
         "pairs": _pairs,
         "evaluate": _evaluate,
+        "advantages": _advantages,
     }
     out: list[Work | None] = []
     for step in steps:
         name = step.stage.name
-        work = (_dpo if step.iteration in paired else _sft) if name == "train" else known.get(name)
+        work = trains.get(step.iteration, _live) if name == "train" else known.get(name)
         out.append(work(config, assumed) if work else None)
     return out
 
@@ -151,10 +152,6 @@ def _rank(config: TrainConfig, assumed: Assumed) -> Work:
     count = _generate(config, assumed).dialogues
     wanted = config.reward.weights.get("readability", 0) > 0
     return Work(read=_scored(count, assumed, config) if wanted else 0, disk=300 * count)
-
-
-def _nothing(config: TrainConfig, assumed: Assumed) -> Work:
-    return Work()
 
 
 def _rows(config: TrainConfig, assumed: Assumed) -> Work:
@@ -207,10 +204,42 @@ def _dpo(config: TrainConfig, assumed: Assumed) -> Work:
     return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=1)
 
 
+def _played(config: TrainConfig, assumed: Assumed) -> int:
+    """Dialogues that policy rows are made of."""
+    if config.grpo.estimator == "tree":
+        return _at_most(config.tree.instances, assumed.train) * config.tree.rounds * config.tree.rollouts
+    return _generate(config, assumed).dialogues
+
+
+def _advantages(config: TrainConfig, assumed: Assumed) -> Work:
+    rows = _played(config, assumed) * assumed.agents
+    return Work(rows=rows, disk=rows * ((assumed.prompt + assumed.tokens) * (ID + 3) + assumed.tokens * SAMPLED))
+
+
+def _grpo(config: TrainConfig, assumed: Assumed) -> Work:
+    """A row per agent of every dialogue; groups without spread give none. Read: the old and the reference's scores."""
+    rows, chosen = _played(config, assumed) * assumed.agents, config.grpo
+    tokens = rows * (assumed.prompt + assumed.tokens)
+    passes = (chosen.old == "recomputed") + (chosen.beta > 0 and chosen.reference == "initial")
+    moments = 0 if config.train.lora or not chosen.carry_optimizer else 4 if config.train.precision == "bf16" else 2
+    trained = tokens * chosen.epochs
+    return Work(rows=rows, read=passes * tokens, trained=trained, passes=_passes(config), models=1 + moments)
+
+
+def _live(config: TrainConfig, assumed: Assumed) -> Work:
+    once = _generate(config, assumed) + _rank(config, assumed) + _grpo(config, assumed)
+    names = ("dialogues", "sampled", "read", "rows", "trained", "disk")
+    return replace(once, passes=_passes(config), **{name: getattr(once, name) * config.grpo.rounds for name in names})
+
+
 def _evaluate(config: TrainConfig, assumed: Assumed) -> Work:
     count = _at_most(config.evaluate.instances, assumed.test)
     played = _dialogues(count, count, assumed)
     return played + Work(read=_scored(count, assumed, config)) if config.evaluate.nll else played
+
+
+# a training by the stage that made what it is trained on; the live loop has none
+TRAINED_ON = {"pairs": _dpo, "advantages": _grpo, "rows": _sft}
 
 
 def _passes(config: TrainConfig) -> int:

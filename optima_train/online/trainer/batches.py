@@ -73,6 +73,19 @@ def trimmed(batch: Tensors) -> Tensors:
     return out
 
 
+def deal(batch: Tensors, updates: int, passes: int) -> list[Tensors]:
+    """The ``passes`` of a round, in order: rows go to ``updates`` at random, and within one to passes by length, so
+    that little of a pass is padding. Rows must divide by ``passes``, and these by ``updates``."""
+    count = len(batch["tool_mask"])
+    lengths = batch["prompt_mask"].sum(1) + batch["completion_mask"].sum(1)
+    out = []
+    for share in torch.randperm(count).to(lengths.device).chunk(updates):
+        share = share[lengths[share].argsort(stable=True)]
+        for rows in share.chunk(passes // updates):
+            out.append(trimmed({name: value[rows] if value.dim() else value for name, value in batch.items()}))
+    return out
+
+
 def chunks(rows: Sequence[PolicyRow], size: int) -> Iterator[list[int]]:
     """Numbers of the rows, ``size`` at a time, rows of like length together."""
     order = sorted(range(len(rows)), key=lambda number: -len(rows[number].input_ids))

@@ -20,7 +20,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from .batches import BLANK, Tensors, chunks, spread, start_of, token_advantages, tokens_of, trimmed
+from .batches import BLANK, Tensors, chunks, deal, spread, start_of, token_advantages, tokens_of
 from .importance import Drift, weights
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Source = Callable[[], Sequence["PolicyRow"]]
 """The rows of the next sampling round; none when no group had anything to teach."""
 # what this file relies on beside the public interface; a test looks for them in the installed version
-OVERRIDDEN = ("_generate_and_score_completions",)
+OVERRIDDEN = ("_generate_and_score_completions", "_prepare_inputs")
 CALLED = ("_get_per_token_logps_and_entropies",)
 INPUTS = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "tool_mask", "advantages")
 INPUTS += ("old_per_token_logps", "ref_per_token_logps", "num_items_in_batch")
@@ -123,6 +123,13 @@ class TeamGRPO(GRPOTrainer):
         """A tick for each forward pass; the rows come from ``source``."""
         return DataLoader(range(self.args.max_steps * self.division.accumulation), collate_fn=list)  # type: ignore[arg-type]
 
+    def _prepare_inputs(self, generation_batch: Any) -> Tensors:
+        """The next pass of the round, or of the next one. TRL would pad all passes alike."""
+        if self._step % (self.division.passes * self.num_iterations) == 0 or self._buffered_inputs is None:
+            whole = self._generate_and_score_completions(generation_batch)
+            self._buffered_inputs = deal(whole, self.division.updates, self.division.passes)
+        return self._buffered_inputs[self._step % self.division.passes]
+
     def _generate_and_score_completions(self, inputs: Any) -> Tensors:
         """The next round as TRL's tensors: this process's share of its rows, filled up with blank ones."""
         rows = list(self.source())
@@ -173,9 +180,9 @@ class TeamGRPO(GRPOTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """TRL's loss, over real rows alone and without the columns that are padding in this pass."""
+        """TRL's loss, over real rows alone."""
         self.trained += float(inputs["tool_mask"].sum())
-        loss = super().compute_loss(model, trimmed(inputs), return_outputs, num_items_in_batch)
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         return loss * self.filled if self.loss_type in BY_ROWS else loss
 
 

@@ -95,3 +95,34 @@ def test_the_plan_says_what_it_assumes(capsys: pytest.CaptureFixture[str]):
     total = next(line for line in text.splitlines() if line.startswith("total"))
     assert total.split()[-2:] == ["?", "?"]
     assert [quantity(n) for n in (0, 999, 25_000_000, 8.03e9)] == ["0", "999", "25M", "8.03G"]
+
+
+def test_online_learning_by_hand():
+    overrides = ["iterations=1", "evaluate.nll=false", "generate.instances=100", "generate.samples=4", "generate.formats=null",
+                 "generate.temperature=[1.0]", "grpo.epochs=2", "reward.weights.readability=0"]  # fmt: skip
+    assumed = Assumed(tokens=100, turns=4, prompt=500, train=1_000)
+
+    def of(*more: str) -> dict[str, Work | None]:
+        config = load("2wmh-isft", [*overrides, *more])
+        steps = plan(config)
+        found = works(config, steps, assumed)
+        return {step.path: work for step, work in zip(steps, found, strict=True)}
+
+    staged = of("method=grpo")
+    train = staged["it000/train"]
+    # a row per agent of 400 dialogues, each the task and the dialogue long; the old scores are read once
+    assert train is not None
+    assert (train.rows, train.trained, train.read) == (800, 800 * 600 * 2, 800 * 600)
+    assert train.models == 5, "the weights, and Adam's two moments in fp32 for weights in bf16"
+    assert staged["it000/advantages"] is not None
+    kept = of("method=grpo", "grpo.carry_optimizer=false", "grpo.old=stored", "grpo.importance=none")["it000/train"]
+    assert kept is not None and (kept.models, kept.read) == (1, 0)
+    anchored = of("method=grpo", "grpo.beta=0.1")["it000/train"]
+    assert anchored is not None and anchored.read == 2 * train.read
+    live = of("method=grpo-live", "grpo.rounds=3")["it000/train"]
+    generate = staged["it000/generate"]
+    assert live is not None and generate is not None
+    assert (live.dialogues, live.sampled, live.trained) == (3 * 400, 3 * generate.sampled, 3 * train.trained)
+    trees = of("method=grpo", "grpo.estimator=tree", "tree.temperature=1.0", "tree.instances=10", "tree.rounds=2",
+               "tree.rollouts=3")["it000/train"]  # fmt: skip
+    assert trees is not None and trees.rows == 10 * 2 * 3 * 2

@@ -15,7 +15,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from optima_train.config.online_settings import GrpoConfig
 from optima_train.online.credit.estimators import ADVANTAGES, Options, RewardedTurn
 from optima_train.online.trainer import team_grpo
-from optima_train.online.trainer.batches import BLANK, spread, tokens_of, trimmed
+from optima_train.online.trainer.batches import BLANK, deal, spread, tokens_of, trimmed
 from optima_train.online.trainer.optimizer_state import load_moments, save_moments
 from optima_train.online.trainer.team_grpo import Division
 from optima_train.run.records import PolicyRow
@@ -48,8 +48,9 @@ def test_the_installed_trl_has_what_is_relied_on():
         assert f'"{name}"' in loss, f"TRL's loss reads no {name}"
     assert "advantages.dim() == 1" in loss, "advantages per token are taken as they are"
     assert set(team_grpo.BY_ROWS) == {"grpo", "dr_grpo"}
-    prepare = inspect.getsource(GRPOTrainer._prepare_inputs)
-    assert "self.args.steps_per_generation * self.num_iterations" in prepare, "one round for so many passes"
+    steps = inspect.getsource(GRPOTrainer.training_step)
+    assert "self._step += 1" in steps, "passes are counted"
+    assert "self._buffered_inputs = None" in inspect.getsource(GRPOTrainer.__init__)
 
 
 def test_the_reward_function_trl_insists_on_is_never_asked(random_model: Path, tmp_path: Path):
@@ -175,6 +176,23 @@ def test_padding_is_cut_and_masks_survive():
     assert all(torch.equal(cut[name], batch[name]) for name in batch)
     assert cut["advantages"].shape == batch["tool_mask"].shape
     assert cut["num_items_in_batch"] == 3.0
+
+
+def test_a_round_is_dealt_to_updates_at_random_and_to_passes_by_length():
+    given = [row("A", [("heard", 3 + 5 * k), ("said", 2)], [float(k)], seed=k) for k in range(12)]
+    batch = tokens_of(given, 0, CPU)
+    batch["advantages"] = spread(given, [[float(k)] * 2 for k in range(12)], batch["tool_mask"])
+    batch["num_items_in_batch"] = torch.tensor(24.0)
+    torch.manual_seed(3)
+    passes = deal(batch, 2, 6)
+    assert len(passes) == 6
+    assert sorted(int(p["advantages"][k].max()) for p in passes for k in range(2)) == list(range(12))
+    for update in (passes[:3], passes[3:]):
+        order = [int(one["advantages"][k].max()) for one in update for k in range(2)]
+        assert order == sorted(order), "short rows before long ones"
+    for one in passes:
+        assert bool(one["prompt_mask"].any(0).all()), "no column of padding alone"
+        assert one["num_items_in_batch"] == 24.0
 
 
 def test_moments_go_on_as_if_training_had_not_stopped(random_model: Path, tmp_path: Path):
