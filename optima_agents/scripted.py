@@ -83,6 +83,31 @@ def oracle(task: Sequence[Instance]) -> Callable[[Indexed], Oracle]:
     return lambda job: Oracle(task[job.index].answers[0])
 
 
+class Solver:
+    """Says the ``lines`` of its role in order, the last one again and again; a role without lines approves."""
+
+    def __init__(self, lines: Mapping[str, Sequence[str]]) -> None:
+        self.lines = lines
+
+    async def act(self, view: View, *, seed: int) -> Act:
+        lines = self.lines.get(view.role) or ("Approve",)
+        spoken = sum(said.agent == view.agent for said in view.dialogue)
+        return Act(lines[min(spoken, len(lines) - 1)])
+
+
+class Solved(Protocol):
+    """What ``solver`` asks of a task: its instances, and the lines of a perfect dialogue on one by role."""
+
+    def __getitem__(self, index: int, /) -> Instance: ...
+
+    def solution(self, inst: Instance, /) -> Mapping[str, Sequence[str]]: ...
+
+
+def solver(task: Solved) -> Callable[[Indexed], Solver]:
+    """As ``oracle``, where the world has to be acted upon: perfect dialogues of a task that knows them."""
+    return lambda job: Solver(task.solution(task[job.index]))
+
+
 def state(answer: str, answer_format: str) -> str:
     """``answer`` written the way the env reads it."""
     return FORMATS.get(answer_format, TAG).state(answer)

@@ -18,6 +18,7 @@ from .games.rules import Rules, Turns
 from .keywords import Keyword
 from .lazy import lazy
 from .records import (
+    ENVIRONMENT,
     MAX_UTTERANCE,
     Episode,
     EpisodeKey,
@@ -45,27 +46,40 @@ if TYPE_CHECKING:
     from .adapters.wrappers import EpisodeRecord, OrderEnforcing, RewardTerms, TokenBudget, Wrapper
     from .checks.canary import NonConformanceError
     from .checks.check import check_env
+    from .games.plan_ground import PlanGround
+    from .games.tool_use import ToolUse
     from .tasks.dataset import Dataset, RowError
     from .tasks.loading import DataError, Source
+    from .tools.actions import faults, parse_action
+    from .tools.world import WORLDS, Call, Done, Tool, World
 
 # these need PettingZoo or Gymnasium, or are seldom needed, so they load when first asked for
 _WHERE = {
+    "Call": "tools.world",
     "DataError": "tasks.loading",
     "Dataset": "tasks.dataset",
     "DialogueAEC": "adapters.aec",
     "DialogueEnv": "adapters.parallel",
+    "Done": "tools.world",
     "EpisodeRecord": "adapters.wrappers",
     "NonConformanceError": "checks.canary",
     "OrderEnforcing": "adapters.wrappers",
+    "PlanGround": "games.plan_ground",
     "RewardTerms": "adapters.wrappers",
     "RowError": "tasks.dataset",
     "SingleSeat": "adapters.single",
     "Source": "tasks.loading",
     "TokenBudget": "adapters.wrappers",
+    "Tool": "tools.world",
+    "ToolUse": "games.tool_use",
+    "WORLDS": "tools.world",
+    "World": "tools.world",
     "Wrapper": "adapters.wrappers",
     "check_env": "checks.check",
+    "faults": "tools.actions",
     "make": "adapters.making",
     "make_aec": "adapters.making",
+    "parse_action": "tools.actions",
 }
 
 __all__ = [
@@ -98,6 +112,7 @@ __all__ = [
     "Episode",
     "EpisodeKey",
     "ErrorInfo",
+    "ENVIRONMENT",
     "MAX_UTTERANCE",
     "draw",
     "printable",
@@ -117,6 +132,16 @@ __all__ = [
     "AsymmetricQA",
     "SolverCritic",
     "Wrapper",
+    # tools
+    "ToolUse",
+    "PlanGround",
+    "World",
+    "WORLDS",
+    "Tool",
+    "Call",
+    "Done",
+    "parse_action",
+    "faults",
     # metrics, rewards, token counts
     "METRICS",
     "Metric",

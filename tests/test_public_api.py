@@ -15,7 +15,8 @@ PUBLIC = {
         OrderEnforcing TokenBudget RewardTerms EpisodeRecord Keyword UnknownName DataError Instance View Said
         Turn Turns Usage Outcome Episode EpisodeKey ErrorInfo MAX_UTTERANCE draw printable register check_env
         NonConformanceError EnvSpec Sheet Scenario Task Dataset Source RowError Rules RoundRobin AsymmetricQA
-        SolverCritic Wrapper METRICS Metric Measure TERMS Term term Reward Breakdown COUNTERS Registry""",
+        SolverCritic Wrapper METRICS Metric Measure TERMS Term term Reward Breakdown COUNTERS Registry ENVIRONMENT
+        ToolUse PlanGround World WORLDS Tool Call Done parse_action faults""",
     "optima_agents": """
         make_policy make_team make_backend close_team rollout arollout Rollouts Job EpisodeLog Policy Act LLMPolicy
         TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling evaluate Results Episodes summarise
