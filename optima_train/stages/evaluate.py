@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-
-from optima_agents.results.intervals import bootstrap
 
 from ..run.stage import StageKind, StageResult, derive
 from .groups import GroupedLog
@@ -32,7 +30,7 @@ class Evaluate:
     resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
-        from optima_agents import Job, LLMPolicy, Sampling
+        from optima_agents import EpisodeLog, Job, LLMPolicy, Sampling, summarise
 
         config = ctx.config.evaluate
         scenario = ctx.scenario("test")
@@ -42,22 +40,23 @@ class Evaluate:
         sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
         policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
         started = time.monotonic()
-        tally = play(ctx, scenario, jobs, lambda job: policy, config)
+        play(ctx, scenario, jobs, lambda job: policy, config)
         seconds = time.monotonic() - started
-        scores, correct, supported = judge(GroupedLog(ctx.files.episodes), scenario)
+        found = summarise(EpisodeLog.iterate(ctx.files.episodes), seed=derive(ctx.config.seed, "bootstrap"))
         numbers: dict[str, Any] = {
-            "n": len(scores),
-            "score": sum(scores) / len(scores),
-            "score_ci": bootstrap(scores, seed=derive(ctx.config.seed, "bootstrap")),
-            "correct": correct / len(scores),
-            **tally.per_dialogue(),
+            "n": found.n,
+            "score": found.score,
+            "score_ci": list(found.score_ci),
+            "correct": found.correct,
+            "tokens": found.tokens,
+            "turns": found.turns,
             "seconds": round(seconds, 3),
-            "failures": tally.failures,
-            "cut_turns": tally.cut,
-            "stops": dict(sorted(tally.stops.items())),
+            "failures": found.failures,
+            "cut_turns": found.cut_turns,
+            "stops": dict(found.stops),
         }
-        if supported:
-            numbers["guesses"] = supported.count(False) / len(supported)
+        if (guesses := unsupported(EpisodeLog.iterate(ctx.files.episodes), scenario)) is not None:
+            numbers["guesses"] = guesses
         if config.nll:
             numbers["nll"] = self._nll(ctx, scenario)
         return StageResult(numbers)
@@ -80,20 +79,12 @@ async def losses_of(term: Readability, episodes: list[Episode]) -> list[float | 
     return await asyncio.gather(*(term.loss(episode) for episode in episodes))
 
 
-def judge(log: GroupedLog, scenario: Scenario) -> tuple[list[float], int, list[bool]]:
-    """Scores by instance, how many are correct, and for each final answer whether it was supported (if known)."""
-    scores: list[float] = []
-    correct = 0
-    supported: list[bool] = []
-    for episode in _episodes(log):
-        scores.append(0.0 if episode.error else episode.score)
-        correct += episode.correct and episode.error is None
-        if episode.outcome.answer is not None:
-            known = scenario.supported(episode.instance, episode.turns)
-            supported += [] if known is None else [known]
-    return scores, correct, supported
-
-
-def _episodes(log: GroupedLog) -> Iterator[Episode]:
-    for group in log:
-        yield from group.episodes
+def unsupported(episodes: Iterable[Episode], scenario: Scenario) -> float | None:
+    """The share of final answers that were not supported when first stated; None where nobody can tell."""
+    known = [
+        supported
+        for episode in episodes
+        if episode.outcome.answer is not None
+        and (supported := scenario.supported(episode.instance, episode.turns)) is not None
+    ]
+    return known.count(False) / len(known) if known else None
