@@ -61,7 +61,7 @@ def test_a_score_that_is_no_number_from_0_to_1_fails_the_episode_by_the_metrics_
     assert "metric 'odd'" in episode.error.message and len(episode.error.message) < 300
 
 
-@pytest.mark.parametrize("score", [0, 1, 0.25, True, "0.5", np.float32(0.5)])
+@pytest.mark.parametrize("score", [0, 1, 0.25, True, np.float32(0.5)])
 def test_a_score_from_0_to_1_is_taken(score):
     (episode,) = judged_by(Measure("plain", lambda answer, golds: score, instant=True), 1)
     assert episode.error is None
