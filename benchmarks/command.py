@@ -1,7 +1,9 @@
 """compare methods on the same instances: tables, plots and a page
 
 A suite is a YAML file (methods, environments, models, seeds; benchmarks/configs has some), with settings on top, or is
-described by --env, --method and --model. The same command goes on where it stopped."""
+described by --env, --method and --model. The same command goes on where it stopped; a method whose code was edited
+since is played again, as is every one named by --again. The exit code is 1 when cells are missing, or when every
+episode of a method failed."""
 
 from __future__ import annotations
 
@@ -37,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", help="such as 0,1,2")
     parser.add_argument("--out", type=Path, help="directory (default runs/bench/NAME)")
     parser.add_argument("--only", action="append", default=[], metavar="LABEL", help="play these methods alone now")
+    parser.add_argument("--again", action="append", default=[], metavar="LABEL", help="play these methods anew")
     parser.add_argument("--dry-run", action="store_true", help="print settings and cells, play nothing")
     parser.add_argument("--no-report", action="store_true", help="write results.json and summary.json alone")
 
@@ -53,19 +56,20 @@ def run(args: argparse.Namespace) -> int:
 
     files = [Path(text) for text in args.suite if Path(text).is_file()]
     planned = plan(asked_suite(args), [file.resolve().parent for file in files])
-    refuse_unknown(args.only, planned)
-    if args.dry_run:
-        return show_plan(planned)
+    refuse_unknown([*args.only, *args.again], planned)
     out = args.out or Path("runs") / "bench" / planned.suite.name
+    if args.dry_run:
+        return show_plan(planned, out)
     with Watch(Console(stderr=True)) as watch:
-        reasons = run_cells(planned, out, only=args.only, report=watch)
+        reasons = run_cells(planned, out, only=args.only, again=args.again, report=watch)
     summary = write_summary(planned, out, reasons)
     if not args.no_report:
         from .report.write import write
 
         write(out)
     show(Console(), summary, out)
-    return int(any(entry["reason"] != LEFT_OUT for entry in summary["missing"]))
+    unfinished = any(entry["reason"] != LEFT_OUT for entry in summary["missing"])
+    return int(unfinished or any(row["failures"] == row["episodes"] for row in summary["rows"]))
 
 
 def asked_suite(args: argparse.Namespace) -> Suite:
@@ -136,15 +140,18 @@ def refuse_unknown(labels: list[str], planned: Plan) -> None:
             raise unknown_name("method in this suite", label, known)
 
 
-def show_plan(planned: Plan) -> int:
-    """The resolved settings and every cell."""
+def show_plan(planned: Plan, out: Path) -> int:
+    """The resolved settings, and every cell with what there is of it already."""
     from optima_train.config.loading import dump
+
+    from .suite.running import state
 
     print(dump(planned.suite))
     print(f"{len(planned.cells)} cells:")
     for cell in planned.cells:
         episodes = len(cell.arena.instances) * cell.samples
-        print(f"  {cell.path}  {episodes} episodes" + (f"  ({cell.block})" if cell.block != "fair" else ""))
+        block = f"  ({cell.block})" if cell.block != "fair" else ""
+        print(f"  {cell.path}  {episodes} episodes{block}{state(planned, cell, out)}")
     for label, env, why in planned.skipped:
         print(f"  not played: {label} in {env}: it {why}")
     for model in planned.suite.models:
@@ -155,6 +162,8 @@ def show_plan(planned: Plan) -> int:
 
 def show(console: Console, summary: dict[str, Any], out: Path) -> None:
     """The main table of each environment, what is missing, and where everything is."""
+    from optima_train.report.tables import say
+
     from .report.printing import print_summary
 
     print_summary(console, summary)
@@ -165,4 +174,4 @@ def show(console: Console, summary: dict[str, Any], out: Path) -> None:
         ("summary.json", "all numbers"),
     ):
         if (out / name).exists():
-            console.print(f"{out / name}  {what}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"{out / name}  {what}")

@@ -13,7 +13,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
 from optima_envs.games.replies import replied
-from optima_envs.records import MAX_UTTERANCE, Episode, EpisodeKey, ErrorInfo, Finish, Instance, Outcome, Turn, Usage
+from optima_envs.records import (
+    MAX_UTTERANCE,
+    Episode,
+    EpisodeKey,
+    ErrorInfo,
+    Finish,
+    Instance,
+    Outcome,
+    Turn,
+    Usage,
+    View,
+)
 from optima_envs.text import utf8
 
 from .backends.base import BackendError, ContextOverflow
@@ -206,17 +217,17 @@ class Dialogue(Player):
     async def _turn(self, policy: Policy, agent: str) -> Turn:
         view = replace(env(self.scenario.rules.view, self.inst, self.turns, agent), episode=str(self.key))
         seed = turn_seed(self.key, len(self.turns), agent)
+        return checked(await self._act(policy, view, seed), keep_ids=self.keep_ids).turn(agent)
+
+    async def _act(self, policy: Policy, view: View, seed: int) -> Act:
         for _ in range(self.retries):
             try:
-                return self._checked(await policy.act(view, seed=seed), agent)
+                return await policy.act(view, seed=seed)
             except ContextOverflow:
                 raise
             except BackendError:
                 continue
-        return self._checked(await policy.act(view, seed=seed), agent)
-
-    def _checked(self, act: Act | str, agent: str) -> Turn:
-        return checked(act, keep_ids=self.keep_ids).turn(agent)
+        return await policy.act(view, seed=seed)
 
 
 def checked(act: Act | str, *, keep_ids: bool) -> Act:

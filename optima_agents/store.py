@@ -189,7 +189,7 @@ class EpisodeLog(LineLog):
 
     def entries(self) -> Iterator[Entry]:
         """What is logged, in file order. Raises ValueError naming file and line for what is no episode."""
-        return (entry(line, self.path) for line in _episodes(self.path))
+        return entries(self.path)
 
     def forget(self, unwanted: Callable[[Entry], bool]) -> int:
         """Take episodes out of the log, so that they may be played again; returns how many.
@@ -234,10 +234,20 @@ class EpisodeLog(LineLog):
         return list(EpisodeLog.iterate(path))
 
 
+def entries(path: str | os.PathLike[str]) -> Iterator[Entry]:
+    """What a log holds, in file order; see ``EpisodeLog.entries``."""
+    return (entry(line, path) for line in _episodes(path))
+
+
 def _episodes(path: str | os.PathLike[str]) -> Iterator[Line]:
     for line in lines(path, torn=True):
-        if not (line.number == 1 and isinstance(line.row, dict) and "log" in line.row):
+        if not is_header(line):
             yield line
+
+
+def is_header(line: Line) -> bool:
+    """Whether a line says what its log holds, and is no episode."""
+    return line.number == 1 and isinstance(line.row, dict) and "log" in line.row and "key" not in line.row
 
 
 def _read(line: Line, path: str | os.PathLike[str]) -> Episode:

@@ -1,4 +1,4 @@
-"""What ``optima bench`` prints: a table per environment, the plateaus reached, and what is missing."""
+"""What ``optima bench`` prints: a table per environment, the plateaus reached, what failed, and what is missing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optima_train.report.tables import Table, say
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 Row = Mapping[str, Any]
 NOTES = {"fair": "", "oracle": " (oracle)", "feedback": " (feedback)"}
 MEANING = {"oracle": "an oracle sees what no agent of the environment sees", "feedback": "feedback: is told the score"}
-WIDE = ("prompt", "cached", "sec")  # only where there is room; the page has them all
+COLUMNS = ("label", "score", "tokens", "prompt_tokens", "cached_share", "calls", "seconds", "failures", "unanswered")
+TESTS = ("diff", "p_holm")
+WIDE = ("prompt_tokens", "cached_share", "seconds")  # only where there is room; the page has them all
+ROOMY = 110  # characters of a line from which on there is
 
 
-def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+def print_summary(console: Console, summary: Row) -> None:
     """Everything a reader should see first."""
     for env in summary["envs"]:
         rows = [row for row in summary["rows"] if row["env"] == env]
@@ -31,63 +36,52 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         say(console, f"MISSING {count}: {named}: {reason}")
 
 
-def print_table(
-    console: Console, env: str, rows: Sequence[Mapping[str, Any]], tests: Sequence[Mapping[str, Any]]
-) -> None:
-    """A line per method, fair ones first: ``*`` marks the Pareto front, ``mute`` is the share without an answer, and
-    the last two are the paired difference from the reference and its p-value, corrected for the number of tests."""
-    from rich.table import Table
-
-    table = Table(title=f"{env} ({rows[0]['n']} instances)", title_justify="left", box=None, padding=(0, 1, 0, 0))
+def print_table(console: Console, env: str, rows: Sequence[Row], tests: Sequence[Row]) -> None:
+    """A line per method, fair ones first, with its paired difference from the reference; then what the marks mean and
+    why episodes failed."""
     against = tests[0]["a"] if tests else ""
     by_label = {test["b"]: test for test in tests}
-    cells = [columns(row, against, by_label.get(row["label"])) for row in sorted(rows, key=_block)]
-    shown = [name for name in cells[0] if name not in WIDE or console.width >= 110]
-    for name in shown:
-        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=name != "method")
-    for found in cells:
-        table.add_row(*(found[name] for name in shown))
-    console.print(table)
+    shown = [_line(row, by_label.get(row["label"])) for row in sorted(rows, key=_block)]
+    columns = [name for name in (*COLUMNS, *(TESTS if tests else ())) if name not in WIDE or console.width >= ROOMY]
+    titles = {"label": "method", "diff": f"- {against}", "p_holm": "p", "unanswered": "mute"}
+    Table(columns, shown, f"{env} ({rows[0]['n']} instances)", titles).print(console)
+    if any(row["pareto"] for row in rows):
+        say(console, "(*: on the Pareto front, no fair method scores as much with fewer tokens)")
+    say(console, "(mute: without an answer" + (f"; p: of the difference from {against}, corrected)" if tests else ")"))
     for block, meaning in MEANING.items():
         if any(row["block"] == block for row in rows):
             say(console, f"({meaning})")
     for row in rows:
         if row["failures"]:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in row["causes"].items())
-            say(console, f"{row['label']}: {row['failures']} of {row['episodes']} episodes failed ({kinds}), scored 0")
+            say(
+                console, f"{row['label']}: {row['failures']} of {row['episodes']} episodes failed, scored 0: {why(row)}"
+            )
 
 
-def columns(row: Row, against: str, test: Row | None) -> dict[str, str]:
-    """The cells of one line; ``test`` is its paired test against the method ``against``."""
-    low, high = row["score_ci"]
+def why(row: Row) -> str:
+    """The causes of a row's failures, each with its first message."""
+    reasons = row.get("reasons") or {}
+    return "; ".join(f"{n} {cause}" + (f" ({reasons[cause]})" if cause in reasons else "") for cause, n in
+                     row["causes"].items())  # fmt: skip
+
+
+def _line(row: Row, test: Row | None) -> dict[str, Any]:
+    """The cells of one line; ``test`` is its paired test against the reference."""
     seeds = f" [{len(row['seeds'])} seeds]" if len(row["seeds"]) > 1 else ""
-    return {
-        "method": f"{row['label']}{'*' if row['pareto'] else ''}{seeds}{NOTES[row['block']]}",
-        "score [95%]": f"{row['score']:.3f} [{low:.2f}, {high:.2f}]",
-        "tokens": f"{row['tokens']:.0f}",
-        "prompt": f"{row['prompt_tokens']:.0f}",
-        "cached": f"{row['cached_share']:.0%}",
-        "calls": f"{row['calls']:.1f}",
-        "sec": f"{row['seconds']:.1f}",
-        "fail": str(row["failures"]),
-        "mute": f"{row['unanswered']:.0%}",
-        f"- {against}": f"{test['diff']:+.3f}" if test else "",
-        "p": f"{test['p_holm']:.4f}" if test else "",
-    }
+    label = f"{row['label']}{'*' if row['pareto'] else ''}{seeds}{NOTES.get(row['block'], '')}"
+    # the interval of the score alone: tables, page and summary.json have the others
+    found = {**row, "label": label, "tokens_ci": None, "diff": None, "p_holm": None}
+    return found if test is None else {**found, "diff": test["diff"], "p_holm": test["p_holm"]}
 
 
 def _block(row: Row) -> int:
-    return list(NOTES).index(row["block"])
+    return list(NOTES).index(row["block"]) if row["block"] in NOTES else len(NOTES)
 
 
-def print_plateau(console: Console, found: Mapping[str, Any]) -> None:
+def print_plateau(console: Console, found: Row) -> None:
     """One sentence about who reaches whose self-consistency."""
-    told = f"{found['env']}: {found['of']} levels off at {found['plateau']:.3f} with {found['tokens']:.0f} tokens; "
+    begun = f"{found['env']}: {found['of']} levels off at {found['plateau']:.3f} with {found['tokens']:.0f} tokens; "
     if found["reached"] is None:
-        say(console, told + f"{found['by']} never gets there")
+        say(console, begun + f"{found['by']} never gets there")
     else:
-        say(console, told + f"{found['by']} is there with {found['reached']:.0f} ({found['share']:.1%})")
-
-
-def say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, begun + f"{found['by']} is there with {found['reached']:.0f} ({found['share']:.1%})")

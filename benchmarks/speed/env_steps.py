@@ -21,11 +21,11 @@ from typing import Any
 
 from pettingzoo import ParallelEnv
 from rich.console import Console
-from rich.table import Table
 
 import optima_envs
 from optima_envs.adapters.parallel import DialogueEnv
 from optima_envs.records import Instance
+from optima_train.report.tables import Table
 
 from . import peers
 from .timing import Figure, Rate, compare, figure, rate, write_json
@@ -113,7 +113,7 @@ def main() -> int:
     rates = compare(contenders(), args.rounds, args.seconds)
     world = optima_envs.scenario("twohop-asym").task
     figures = judge(rates, rate(lambda: bool(world[int(time.process_time_ns()) % len(world)]), args.seconds))
-    console.print(table(rates, f"Python {platform.python_version()}, TextArena {peer or 'not installed'}"))
+    table(rates, f"Python {platform.python_version()}, TextArena {peer or 'not installed'}").print(console)
     for item in figures:
         mark = "" if item.target is None else f" (target {item.target:g}: {'holds' if item.holds else 'MISSED'})"
         console.print(f"{item.name}: {item.value:g}{mark}", highlight=False)
@@ -142,10 +142,12 @@ def judge(rates: dict[str, Rate], world: float) -> list[Figure]:
 
 
 def table(rates: dict[str, Rate], caption: str) -> Table:
-    out = Table("environment", "turns/s (median)", "low", "high", caption=caption)
+    columns = ("environment", "turns/s (median)", "low", "high")
+    rows: list[dict[str, str]] = []
     for name, item in rates.items():
-        out.add_row(name, *(f"{value:,.0f}" for value in (item.median, item.low, item.high)))
-    return out
+        values = (f"{value:,.0f}" for value in (item.median, item.low, item.high))
+        rows.append(dict(zip(columns, (name, *values), strict=True)))
+    return Table(columns, rows, caption, texts=columns[1:])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+
+from optima_train.report.tables import Table
 
 Work = Callable[[], int]
 
@@ -106,11 +107,16 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
 
 def conclude(figures: list[Figure], path: Path | None) -> int:
     """Print the figures as a table, write them to ``path``, and give the exit code: 0 when all hold."""
-    table = Table("figure", "value", "target", "")
-    for item in figures:
-        mark = "" if item.target is None else "holds" if item.holds else "MISSED"
-        table.add_row(item.name, f"{item.value:g}", "" if item.target is None else f"{item.target:g}", mark)
-    Console().print(table)
+    rows = [
+        {
+            "figure": item.name,
+            "value": f"{item.value:g}",
+            "target": "" if item.target is None else f"{item.target:g}",
+            "verdict": "" if item.target is None else "holds" if item.holds else "MISSED",
+        }
+        for item in figures
+    ]
+    Table(("figure", "value", "target", "verdict"), rows, texts=("value", "target", "verdict")).print(Console())
     if path:
         write_json(figures, path)
     return 0 if all(item.holds for item in figures) else 1

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optima_agents.store import is_header
+from optima_envs.lines import lines
 from optima_envs.records import Episode
 
 from .cells import Arena, Cell
@@ -56,18 +58,14 @@ def import_outside(outside: OutsideEpisodes, arena: Arena) -> list[tuple[Cell, s
 
 def rows(path: Path) -> Iterator[tuple[str, Episode]]:
     """Each episode of a file with its place. Raises ValueError naming file and line; a torn last line is an error."""
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            place = f"{path}, line {number}"
-            if not line.strip():
-                continue
-            try:
-                yield place, Episode.from_json(json.loads(line))
-            except json.JSONDecodeError as err:
-                torn = "; the file is cut off there" if not line.endswith("\n") else ""
-                raise ValueError(f"{place}: not JSON: {err.msg}{torn}") from None
-            except (ValueError, AttributeError) as err:
-                raise ValueError(f"{place}: {err}") from None
+    for line in lines(path):
+        place = f"{path}, line {line.number}"
+        if is_header(line):
+            continue
+        try:
+            yield place, Episode.from_json(line.row)
+        except (ValueError, AttributeError) as err:
+            raise ValueError(f"{place}: {err}") from None
 
 
 def judged(episode: Episode, arena: Arena) -> Episode:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from optima_agents.dialogue import Player
 from optima_agents.rollout import Job, Rollouts
+from optima_envs.adapters.render import printable
 from optima_envs.records import EpisodeKey, Instance
 from optima_train.config.loading import ConfigError, dump
 from optima_train.loop.experiment import RunLock, environment
@@ -77,7 +78,8 @@ def _play_model(plan: Plan, label: str, todo: Sequence[Cell], out: Path, report:
         models.train(model, out, report)
         backend = models.engine(model, out)
     except Exception as err:  # whatever a model fails with, the others can still be compared
-        return dict.fromkeys((cell.path for cell in todo), f"model {label}: {type(err).__name__}: {err}")
+        reason = printable(f"model {label}: {type(err).__name__}: {err}")
+        return dict.fromkeys((cell.path for cell in todo), reason)
     return asyncio.run(_play_cells(plan, todo, backend, out, report))
 
 
@@ -93,7 +95,7 @@ async def _play_cells(plan: Plan, todo: Sequence[Cell], backend: Backend, out: P
                 await play_cell(plan, cell, backend, out, watch)
             except EngineDead as err:
                 rest = todo[todo.index(cell) :]
-                return reasons | dict.fromkeys((left.path for left in rest), f"the engine died: {err}")
+                return reasons | dict.fromkeys((left.path for left in rest), printable(f"the engine died: {err}"))
             try:
                 found = _commit(plan, cell, out)
             except StageError as err:
@@ -171,6 +173,15 @@ def committed(plan: Plan, cell: Cell, out: Path) -> bool:
                 f"{folder} was played {what}; choose another directory, or play it again by --again {cell.label!r}"
             )
     return (folder / MARKER).is_file() and not _stale(plan, cell, out)
+
+
+def state(plan: Plan, cell: Cell, out: Path) -> str:
+    """What there is of a cell, for a dry run: nothing, a part, all, or what an edited method left."""
+    if not (cell.folder(out) / SETTINGS).is_file():
+        return ""
+    if _stale(plan, cell, out):
+        return "  played before its method was edited"
+    return "  played" if (cell.folder(out) / MARKER).is_file() else "  begun"
 
 
 def _stale(plan: Plan, cell: Cell, out: Path) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,29 +10,18 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from optima_agents import EpisodeLog
-from optima_agents.results.intervals import bootstrap
+from optima_agents.results.summary import measure, sum_up
+from optima_train.analysis.metrics import metric
 from optima_train.config.settings import Settings
+from optima_train.report.tables import Table
 from optima_train.run.files import read_json, read_lines, write_json, write_text
 from optima_train.run.layout import RunDirectory
 
 MEANS = ("turns", "guesses", "nll", "failures")
-COLUMNS: tuple[str, ...] = (
-    "label",
-    "iteration",
-    "seeds",
-    "n",
-    "score",
-    "score_ci",
-    "tokens",
-    "tokens_ci",
-    "turns",
-    "guesses",
-    "nll",
-    "failures",
-    "score_ratio",
-    "token_ratio",
-    "seconds",
-)
+COLUMNS = (
+    "label", "iteration", "seeds", "n", "score", "score_ratio", "tokens", "token_ratio", "turns", "guesses", "nll",
+    "failures", "seconds",
+)  # fmt: skip
 
 
 class Targets(Settings):
@@ -99,17 +86,19 @@ def _row(label: str, iteration: int, seeds: Mapping[int, tuple[Path, Mapping[str
 
     The seeds answer the same instances, so resampling (seed, instance) pairs would count every instance as several.
     """
-    scores, tokens = defaultdict(list), defaultdict(list)
-    for log, _ in seeds.values():
-        for episode in EpisodeLog.iterate(log):
-            scores[episode.instance.id].append(0.0 if episode.error else episode.score)
-            tokens[episode.instance.id].append(float(episode.tokens))
+    found = sum_up(measure(episode) for log, _ in seeds.values() for episode in EpisodeLog.iterate(log))
     rows = [row for _, row in seeds.values()]
-    out: dict[str, Any] = {"label": label, "iteration": iteration, "seeds": sorted(seeds), "n": len(scores)}
-    for name, found in (("score", scores), ("tokens", tokens)):
-        out[name] = sum(row[name] for row in rows) / len(rows)
-        out[f"{name}_ci"] = bootstrap([sum(values) / len(values) for values in found.values()])
-    out["score_by_seed"] = {str(seed): row["score"] for seed, (_, row) in sorted(seeds.items())}
+    out: dict[str, Any] = {
+        "label": label,
+        "iteration": iteration,
+        "seeds": sorted(seeds),
+        "n": found.n,
+        "score": found.score,
+        "score_ci": list(found.score_ci),
+        "tokens": found.tokens,
+        "tokens_ci": list(found.tokens_ci),
+        "score_by_seed": {str(seed): row["score"] for seed, (_, row) in sorted(seeds.items())},
+    }
     for name in MEANS:
         known = [row[name] for row in rows if row.get(name) is not None]
         out[name] = sum(known) / len(known) if known else None
@@ -125,9 +114,8 @@ def _shared(row: Mapping[str, Any], untrained: Mapping[int, tuple[Path, Mapping[
 def judge(row: Mapping[str, Any], targets: Targets) -> dict[str, bool]:
     """Each target asked of a final row, and whether it is met."""
     asked = targets.model_dump(exclude_none=True)
-    at_most = ("token_ratio", "seconds")
     return {
-        name: row[name] is not None and (row[name] <= goal if name in at_most else row[name] >= goal)
+        name: row[name] is not None and (row[name] <= goal if metric(name).better == "lower" else row[name] >= goal)
         for name, goal in asked.items()
     }
 
@@ -144,60 +132,25 @@ def write_tables(
         row["met"] = all(row["targets"].values())
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "table.json", {"rows": rows, "missing": list(missing), "targets": targets.model_dump()})
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {**row, **{name: _plain(row[name]) for name in ("seeds", "score_ci", "tokens_ci")}} for row in rows
-    )
-    write_text(out / "table.csv", text.getvalue())
+    write_text(out / "table.csv", Table(COLUMNS, rows).csv())
     lines = markdown(rows, missing, targets)
     write_text(out / "table.md", "\n".join(lines) + "\n")
     return lines
 
 
-def _plain(values: Sequence[float]) -> str:
-    return " ".join(f"{value:g}" for value in values)
-
-
 def markdown(rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, Any]], targets: Targets) -> list[str]:
     """The table for people: a line per label and iteration, what is missing, and which targets are met."""
-    lines = [
-        "| method | iteration | seeds | n | score [95%] | x untrained | tokens [95%] | x untrained | turns | guesses "
-        "| NLL | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        name = "untrained" if row["iteration"] < 0 else f"{row['iteration']}{' (final)' if row['final'] else ''}"
-        cells = [
-            row["label"],
-            name,
-            str(len(row["seeds"])),
-            str(row["n"]),
-            _interval(row, "score", 3),
-            _number(row["score_ratio"], 2),
-            _interval(row, "tokens", 1),
-            _number(row["token_ratio"], 3),
-            _number(row["turns"], 1),
-            _number(row["guesses"], 3),
-            _number(row["nll"], 2),
-            _number(row["seconds"], 0),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+    named = [{**row, "iteration": iteration_name(row)} for row in rows]
+    columns = [name for name in COLUMNS if name != "failures" or any(row["failures"] for row in rows)]
+    lines = Table(columns, named, titles={"label": "method"}).markdown().splitlines()
     lines += [""] + [f"MISSING: {item['label']} seed {item['seed']}: {item['reason']}" for item in missing]
     for row in rows:
         for name, met in row["targets"].items():
-            goal = getattr(targets, name)
-            lines.append(
-                f"{row['label']}: {name} {_number(row[name], 3)}, target {goal:g}: {'met' if met else 'MISSED'}"
-            )
+            verdict = f"target {getattr(targets, name):g}: {'met' if met else 'MISSED'}"
+            lines.append(f"{row['label']}: {name} {metric(name).show(row[name])}, {verdict}")
     return lines
 
 
-def _interval(row: Mapping[str, Any], name: str, digits: int) -> str:
-    low, high = row[f"{name}_ci"]
-    return f"{row[name]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def iteration_name(row: Mapping[str, Any]) -> str:
+    """An iteration as readers see it."""
+    return "untrained" if row["iteration"] < 0 else f"{row['iteration']}{' (final)' if row['final'] else ''}"

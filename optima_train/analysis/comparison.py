@@ -5,21 +5,19 @@ Instances differ far more than teams do, so each instance is compared with itsel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from optima_agents.results.intervals import bootstrap, resampled
+from optima_agents.results.summary import Means, by_instance, measure
+from optima_agents.store import asked
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode
 
-MEASURES: Mapping[str, Callable[[Episode], float]] = {
-    "score": lambda episode: 0.0 if episode.error else episode.score,
-    "tokens": lambda episode: episode.tokens,
-    "turns": lambda episode: len(episode.spoken),
-}
+MEASURES = Means._fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +45,43 @@ class Comparison:
 def compare(a: Iterable[Episode], b: Iterable[Episode], *, seed: int = 0) -> Comparison:
     """Compare two sets of episodes; several samples of an instance are averaged first, a failed dialogue scores 0.
 
-    Raises ValueError when they are not of one environment or have no instance in common.
+    Raises ValueError when they are not of one environment, have no instance in common, or under one id another
+    question or other golds.
     """
-    first, second = by_instance(a), by_instance(b)
+    known = _Known()
+    first, second = (by_instance(map(measure, known.checked(side))) for side in (a, b))
     common = sorted(first.keys() & second.keys())
-    envs = {episode.env for side in (first, second) for episodes in side.values() for episode in episodes}
-    if len(envs) > 1:
-        raise ValueError(f"the dialogues are of different environments: {', '.join(sorted(envs))}")
     if not common:
         raise ValueError(f"no common instance: {len(first)} and {len(second)} different ones")
     found = []
-    for name, measure in MEASURES.items():
-        left, right = ([fmean(map(measure, side[key])) for key in common] for side in (first, second))
+    for name in MEASURES:
+        left, right = ([getattr(side[key], name) for key in common] for side in (first, second))
         found.append(difference(name, left, right, seed))
     return Comparison(len(common), len(first) - len(common), len(second) - len(common), tuple(found))
 
 
-def by_instance(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
-    """Episodes by the id of their instance."""
-    found: dict[str, list[Episode]] = {}
-    for episode in episodes:
-        found.setdefault(episode.key.instance, []).append(episode)
-    return found
+class _Known:
+    """The environment and the questions met so far, on either side."""
+
+    def __init__(self) -> None:
+        self.env = ""
+        self.asked: dict[str, int] = {}
+
+    def checked(self, episodes: Iterable[Episode]) -> Iterator[Episode]:
+        for episode in episodes:
+            inst, env = episode.instance, self.env or episode.env
+            if env != episode.env:
+                raise ValueError(
+                    f"the dialogues are of different environments: {', '.join(sorted((env, episode.env)))}"
+                )
+            self.env = env
+            now = asked(inst.question, inst.answers)
+            if now and self.asked.setdefault(episode.key.instance, now) != now:
+                raise ValueError(
+                    f"instance {episode.key.instance!r} has different questions or golds in them: "
+                    "the data were changed between the two, so they cannot be compared"
+                )
+            yield episode
 
 
 def difference(name: str, a: list[float], b: list[float], seed: int) -> Difference:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..analysis.metrics import of_stages
 from ..config.settings import TrainConfig
 from ..run.engines import ModelRef
 from ..run.files import write_json, write_lines
@@ -18,12 +19,7 @@ from ..run.stage import Step
 
 Markers = Mapping[str, Marker]
 # numbers that a row takes from the stages that made its training data, by stage
-DATA_NUMBERS = {
-    "select": ("kept", "dropped"),
-    "grow": ("trees", "sampled_share"),
-    "pairs": ("pairs",),
-    "train": ("skipped",),
-}
+DATA_NUMBERS = of_stages()
 
 
 @dataclass(frozen=True, slots=True)

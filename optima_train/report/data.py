@@ -16,24 +16,9 @@ if TYPE_CHECKING:
 
 MOST_DIALOGUES = 20_000
 COLUMNS = (
-    "label",
-    "iteration",
-    "n",
-    "score",
-    "tokens",
-    "turns",
-    "nll",
-    "guesses",
-    "failures",
-    "kept",
-    "dropped",
-    "trees",
-    "sampled_share",
-    "pairs",
-    "skipped",
-    "seconds",
-    "seed",
-)
+    "label", "n", "score", "tokens", "turns", "nll", "guesses", "failures", "kept", "dropped", "trees",
+    "sampled_share", "pairs", "skipped", "seconds", "seed",
+)  # fmt: skip
 Key = tuple[str, int, int]
 
 

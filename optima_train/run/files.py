@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from optima_envs.lines import lines
+
 
 def sync(path: Path) -> None:
     """Flush a file or a directory entry to the disk."""
@@ -67,12 +69,7 @@ def read_json(path: Path) -> Any:
 
 def read_lines(path: Path) -> Iterator[Any]:
     """The rows of a JSON-lines file. Raises ValueError naming file and line."""
-    with path.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, 1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as err:
-                raise ValueError(f"{path}:{number}: not JSON: {err}") from None
+    return (line.row for line in lines(path))
 
 
 def fresh_directory(path: Path) -> Path:

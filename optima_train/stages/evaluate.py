@@ -1,17 +1,13 @@
-"""Evaluate: greedy dialogues on held-out instances with plain prompts; score, tokens, and how sure we are.
-
-With ``evaluate.also`` further environments are played, to see what a model forgets."""
+"""Evaluate: greedy dialogues on held-out instances with plain prompts; score, tokens, and how sure we are."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from optima_agents.results.intervals import bootstrap
 
 from ..run.stage import StageKind, StageResult, derive
 from .groups import GroupedLog
@@ -53,7 +49,7 @@ class Evaluate:
     @staticmethod
     def _on(ctx: StageContext, scenario: Scenario, instances: int, path: Path) -> dict[str, Any]:
         """The team on the first ``instances`` of an environment, its dialogues in ``path``."""
-        from optima_agents import Job, LLMPolicy, Sampling
+        from optima_agents import EpisodeLog, Job, LLMPolicy, Sampling, summarise
 
         config = ctx.config.evaluate
         # every model of a run meets the same instances in the same order
@@ -61,22 +57,23 @@ class Evaluate:
         sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
         policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
         started = time.monotonic()
-        tally = play(ctx, scenario, jobs, lambda job: policy, config, path)
+        play(ctx, scenario, jobs, lambda job: policy, config, path)
         seconds = time.monotonic() - started
-        scores, correct, supported = judge(GroupedLog(path), scenario)
+        found = summarise(EpisodeLog.iterate(path), seed=derive(ctx.config.seed, "bootstrap"))
         numbers: dict[str, Any] = {
-            "n": len(scores),
-            "score": sum(scores) / len(scores),
-            "score_ci": bootstrap(scores, seed=derive(ctx.config.seed, "bootstrap")),
-            "correct": correct / len(scores),
-            **tally.per_dialogue(),
+            "n": found.n,
+            "score": found.score,
+            "score_ci": list(found.score_ci),
+            "correct": found.correct,
+            "tokens": found.tokens,
+            "turns": found.turns,
             "seconds": round(seconds, 3),
-            "failures": tally.failures,
-            "cut_turns": tally.cut,
-            "stops": dict(sorted(tally.stops.items())),
+            "failures": found.failures,
+            "cut_turns": found.cut_turns,
+            "stops": dict(found.stops),
         }
-        if supported:
-            numbers["guesses"] = supported.count(False) / len(supported)
+        if (guesses := unsupported(EpisodeLog.iterate(path), scenario)) is not None:
+            numbers["guesses"] = guesses
         return numbers
 
     @staticmethod
@@ -97,20 +94,12 @@ async def losses_of(term: Readability, episodes: list[Episode]) -> list[float | 
     return await asyncio.gather(*(term.loss(episode) for episode in episodes))
 
 
-def judge(log: GroupedLog, scenario: Scenario) -> tuple[list[float], int, list[bool]]:
-    """Scores by instance, how many are correct, and for each final answer whether it was supported (if known)."""
-    scores: list[float] = []
-    correct = 0
-    supported: list[bool] = []
-    for episode in _episodes(log):
-        scores.append(0.0 if episode.error else episode.score)
-        correct += episode.correct and episode.error is None
-        if episode.outcome.answer is not None:
-            known = scenario.supported(episode.instance, episode.turns)
-            supported += [] if known is None else [known]
-    return scores, correct, supported
-
-
-def _episodes(log: GroupedLog) -> Iterator[Episode]:
-    for group in log:
-        yield from group.episodes
+def unsupported(episodes: Iterable[Episode], scenario: Scenario) -> float | None:
+    """The share of final answers that were not supported when first stated; None where nobody can tell."""
+    known = [
+        supported
+        for episode in episodes
+        if episode.outcome.answer is not None
+        and (supported := scenario.supported(episode.instance, episode.turns)) is not None
+    ]
+    return known.count(False) / len(known) if known else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from optima_agents.store import entries, episode_at
 
 if TYPE_CHECKING:
     from optima_envs.records import Episode, EpisodeKey
@@ -28,12 +29,8 @@ class GroupedLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._locations: dict[str, list[Location]] = {}
-        with path.open("rb") as lines:
-            offset = 0
-            for line in lines:
-                key = json.loads(line)["key"]
-                self._locations.setdefault(key["instance"], []).append((key["sample"], key["seed"], offset))
-                offset += len(line)
+        for found in entries(path):
+            self._locations.setdefault(found.key.instance, []).append((found.key.sample, found.key.seed, found.line))
         for locations in self._locations.values():
             locations.sort()
 
@@ -56,10 +53,6 @@ class GroupedLog:
         raise KeyError(str(key))
 
     def _load(self, offsets: Sequence[int]) -> Iterator[Episode]:
-        from optima_envs.records import Episode
-
-        with self._path.open("rb") as lines:
+        with self._path.open("rb") as handle:
             for offset in offsets:
-                lines.seek(offset)
-                row: dict[str, Any] = json.loads(lines.readline())
-                yield Episode.from_json(row)
+                yield episode_at(handle, offset, self._path)

@@ -13,7 +13,6 @@ prompt and ids of the same agent's latest turn above; or nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import takewhile
@@ -22,6 +21,7 @@ from typing import Any
 
 from optima_agents.store import LineLog
 from optima_envs.codec import read
+from optima_envs.lines import lines, parsed
 from optima_envs.records import ErrorInfo, Outcome, Turn
 from optima_envs.rewards import Breakdown
 
@@ -60,14 +60,10 @@ class Trees:
         self._instances: dict[int, str] = {}
         if not path.exists():
             return
-        offset = 0
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.endswith(b"\n"):
-                    row = self._row(number, line)
-                    self._locations.setdefault(row["tree"], []).append((number, offset))
-                    self._instances[row["tree"]] = row["instance"]
-                offset += len(line)
+        for line in lines(path, torn=True):
+            row = self._checked(line.row, line.number)
+            self._locations.setdefault(row["tree"], []).append((line.number, line.offset))
+            self._instances[row["tree"]] = row["instance"]
 
     def numbers(self) -> list[int]:
         """The trees there are, in rising order."""
@@ -83,10 +79,10 @@ class Trees:
 
     def rows(self, number: int) -> Iterator[dict[str, Any]]:
         """A tree's lines as they stand. Raises ValueError naming file and line."""
-        with self._path.open("rb") as lines:
+        with self._path.open("rb") as handle:
             for place, (line, offset) in enumerate(self._locations.get(number, ())):
-                lines.seek(offset)
-                row = self._row(line, lines.readline())
+                handle.seek(offset)
+                row = self._checked(parsed(handle.readline(), f"{self._path}, line {line}"), line)
                 if row.get("round") != place:
                     raise ValueError(f"{self._path}, line {line}: round {row.get('round')} where {place} is due")
                 yield row
@@ -104,13 +100,9 @@ class Trees:
         tree.backpropagate(rewards, values)
         return tree
 
-    def _row(self, number: int, line: bytes) -> dict[str, Any]:
-        try:
-            row = json.loads(line)
-            if not isinstance(row["tree"], int) or not isinstance(row["instance"], str):
-                raise TypeError("tree is a number, instance a text")
-        except (ValueError, KeyError, TypeError) as err:
-            raise ValueError(f"{self._path}, line {number}: no tree record: {err}") from None
+    def _checked(self, row: Any, number: int) -> dict[str, Any]:
+        if not (isinstance(row, dict) and isinstance(row.get("tree"), int) and isinstance(row.get("instance"), str)):
+            raise ValueError(f"{self._path}, line {number}: no tree record: tree is a number, instance a text")
         return row
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from pathlib import Path
 
 import pytest
 from support import virtual_time
 
-from optima_agents import Job, LLMPolicy, Rollouts, rollout
+from optima_agents import CachedBackend, Job, LLMPolicy, Rollouts, rollout
 from optima_agents.backends.base import BackendError, Completion, EngineDead
 from optima_agents.backends.fake import FakeBackend
 from optima_agents.guard import guarded, together
@@ -49,18 +50,11 @@ def test_an_engine_that_goes_on_is_waited_for():
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["bare", "in a cache"])
-def test_an_engine_that_stands_still_is_not(wrapped: bool):
-    class Cache(FakeBackend):
-        def __init__(self, backend):
-            super().__init__()
-            self.backend = backend
-
-        async def complete(self, request):
-            return await self.backend.complete(request)
-
+def test_an_engine_that_stands_still_is_not(tmp_path: Path, wrapped: bool):
     slow = Slow(60, 10.0, sign=30)  # progress each 300 s
     for limit, kind in ((250.0, "timeout"), (400.0, None)):
-        for episode in play(LLMPolicy(Cache(slow) if wrapped else slow), limit):
+        backend = CachedBackend(slow, tmp_path / f"{limit}.sqlite", model="m") if wrapped else slow
+        for episode in play(LLMPolicy(backend), limit):
             assert (episode.error and episode.error.kind) == kind
             if episode.error:
                 assert episode.error.message == "no progress for 250 s"

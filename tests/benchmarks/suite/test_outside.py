@@ -55,7 +55,7 @@ def test_every_fault_is_named_with_its_line(tmp_path: Path, lines: list[dict]):
         (text(lines[:1]) + infinite, "line 2: malformed episode: seconds: .*finite"),
         (text(lines[:4]), "2 instances are missing for seed 0"),
         (text(lines)[:-20], "line 6: not JSON: .*; the file is cut off there"),
-        (text([lines[0], {}]), "line 2: episode schema None is not 1"),
+        (text([lines[0], {}]), "line 2: episode schema .None. is not 1"),
         (text(lines[:1]) + "[1]\n", "line 2"),
         ("", "holds no episodes"),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,29 @@ def test_samples_are_averaged_failures_score_nothing_and_the_rest_is_counted():
 def test_what_cannot_be_compared_is_refused(b, message):
     with pytest.raises(ValueError, match=message):
         compare([episode("x", 1.0)], b)
+
+
+def asking(instance: str, question: str, gold: str = "a"):
+    return replace(episode(instance, 1.0), instance=Instance(instance, question, (gold,)))
+
+
+def test_ids_that_mean_another_question_are_not_compared():
+    a = [episode("x", 1.0), episode("y", 1.0)]
+    for other in (asking("y", "another?"), asking("y", "q", "b")):
+        with pytest.raises(ValueError, match="instance 'y' has different questions or golds"):
+            compare(a, [episode("x", 0.5), other])
+        with pytest.raises(ValueError, match="instance 'y' has different"):
+            compare([*a, other], [episode("x", 0.5)])
+    lost = replace(asking("y", "", ""), instance=Instance("y", "", ()), error=ErrorInfo("env", "no JSON"))
+    assert compare(a, [episode("x", 0.5), lost]).n == 2, "of a record that could not be written nothing is known"
+
+
+def test_a_comparison_reads_each_log_once_and_keeps_numbers():
+    def stream(score: float):
+        for number in range(2_000):
+            yield episode(f"i{number}", score)
+
+    assert compare(stream(0.5), stream(0.5)).n == 2_000
 
 
 def test_the_verb_reads_logs_and_run_directories(tmp_path, capsys):

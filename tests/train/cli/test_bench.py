@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support import small_suites
+from support.faulty_server import answer, faulty_server
 from support.small_suites import opened
 
 from optima_train.cli.main import main
@@ -154,3 +155,40 @@ def test_what_is_wrong_is_named_in_one_line(optima: Call, command: tuple[str, ..
     assert told.startswith("error: ")
     assert told.count("\n") == 1
     assert not list(Path().iterdir())
+
+
+def test_again_plays_a_method_anew_and_a_dry_run_tells_what_is_there(optima: Call, caplog: pytest.LogCaptureFixture):
+    assert optima("bench", *FAST, "--no-report", "--only", "small-right")[0] == 0
+    code, shown, _ = optima("bench", *FAST, "--dry-run")
+    assert "small-right/twohop-asym/opened-base/seed0  4 episodes  played\n" in shown
+    assert "small-even/twohop-asym/opened-base/seed0  4 episodes\n" in shown
+    opened.clear()
+    code, _, _ = optima("bench", *FAST, "--no-report", "--only", "small-right", "--again", "small-right")
+    assert (code, opened) == (0, ["base", "base closed"])
+    assert "small-right/twohop-asym/opened-base/seed0: its earlier episodes are dropped and played again" in caplog.text
+    code, _, told = optima("bench", *FAST, "--again", "small-rihgt")
+    assert code == 2
+    assert "did you mean small-right" in told
+
+
+def test_a_method_that_always_fails_is_told_with_its_reason_and_by_the_exit_code(optima: Call):
+    command = ("bench", *FAST, "--method", "small-broken", "--no-report")
+    code, table, _ = optima(*command)
+    assert code == 1
+    assert "small-broken: 4 of 4 episodes failed, scored 0: 4 method (ValueError: no such luck)" in table
+    assert "(*: on the Pareto front, no fair method scores as much with fewer tokens)" in table
+    assert "small-broken*" not in table
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_server_that_refuses_ends_its_model_at_once(optima: Call, status: int):
+    with faulty_server() as server:
+        server.script = [answer({"error": {"message": "no\x1b[31m such \x07key"}}, status)]
+        model = f"openai:{server.url}#m"
+        code, table, told = optima("bench", *FAST[:-4], "-n", "50", "--model", model, "concurrency=2", "--no-report")
+        assert code == 1
+        assert len(server.asked()) <= 3, "it is not asked again and again"
+    said = table + told
+    assert f"HTTP {status}: no" in said
+    assert "\x1b" not in said
+    assert "\x07" not in said

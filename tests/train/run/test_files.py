@@ -44,7 +44,7 @@ def test_any_text_is_written_and_read_again(tmp_path_factory: pytest.TempPathFac
 def test_broken_files_are_named_with_their_line(tmp_path: Path) -> None:
     broken = tmp_path / "rows.jsonl"
     broken.write_text(json.dumps({"a": 1}) + "\n{torn")
-    with pytest.raises(ValueError, match=r"rows\.jsonl:2: not JSON"):
+    with pytest.raises(ValueError, match=r"rows\.jsonl, line 2: not JSON"):
         list(read_lines(broken))
     with pytest.raises(ValueError, match=r"rows\.jsonl: not JSON"):
         read_json(broken)
