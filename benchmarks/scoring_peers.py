@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from optima_envs.scoring.mathpool import shared
+from optima_envs.scoring.maths.mathpool import shared
 from optima_envs.scoring.metrics import METRICS
 
 ANSWERS = Path(__file__).with_name("scoring_answers.txt")

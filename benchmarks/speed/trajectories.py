@@ -1,11 +1,11 @@
-"""How fast other people's trajectories are read, and in how much memory: a generated file of AgentInstruct's layout, read
-by us row by row, and by Hugging Face's ``datasets`` doing the same.
+"""How fast other people's trajectories are read, and in how much memory: a generated file of AgentInstruct's layout,
+read by us row by row, and by Hugging Face's ``datasets`` doing the same.
 
     python -m benchmarks.speed.trajectories [--mb 300] [--format jsonl|json] [--json FILE]
 
-Each contender runs in a process of its own. Memory is what the process's peak grows by while it reads, after one row has
-been read (imports do not count). Ours makes a checked record of every row; ``datasets`` gives dictionaries (streaming), or
-first writes an Arrow copy of the file (map-style), which its figures do not hold against it as disk.
+Each contender runs in a process of its own. Memory is what the process's peak grows by while it reads, after one row
+has been read (imports do not count). Ours makes a checked record of every row; ``datasets`` gives dictionaries
+(streaming), or first writes an Arrow copy of the file (map-style), which its figures do not hold against it as disk.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def row(rng: random.Random, number: int) -> dict[str, Any]:
         {"from": "human", "loss": None, "value": f"Task {number}: {text(40)}"},
     ]
     for _ in range(rng.randint(1, 4)):
-        code = f"SELECT {rng.choice(WORDS)} FROM t{number}"
+        code = f"SELECT {rng.choice(WORDS)} FROM t{number}"  # noqa: S608 - text of an example, run by nobody
         turns.append({"from": "gpt", "loss": True, "value": f"{text(30)}\nAction: Operation\n```sql\n{code}\n```"})
         turns.append({"from": "human", "loss": None, "value": f"[({rng.random()}, 'caf\u00e9')] {text(20)}"})
     turns.append({"from": "gpt", "loss": True, "value": f"{text(15)}\nAction: Answer\nFinal Answer: [{number}]"})

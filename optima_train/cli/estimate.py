@@ -16,8 +16,7 @@ from pathlib import Path
 from ..config.settings import TrainConfig
 from ..run.stage import Step
 
-# shares of the device's peak; sampling waits for memory, reading and training for arithmetic
-SAMPLING, READING, TRAINING = 0.10, 0.40, 0.35
+SAMPLING, READING, TRAINING = 0.10, 0.40, 0.35  # of the device's peak; sampling waits for memory, the rest computes
 DIALOGUE_TOKENS, TURNS, PROMPT_TOKENS = 250, 5, 700
 GROWN = 0.7  # a rollout inside a tree starts in the middle of a dialogue
 TOKENS_A_WORD = 4 / 3

@@ -12,7 +12,7 @@ import pytest
 from optima_agents import rollout
 from optima_agents.scripted import Oracle
 from optima_envs import scenario
-from optima_envs.scoring import mathcheck, mathpool
+from optima_envs.scoring.maths import mathcheck, mathpool
 from optima_envs.scoring.metrics import METRICS, Measure
 
 

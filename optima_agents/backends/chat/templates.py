@@ -136,8 +136,8 @@ class ChatTokenizer:
 
     def fit(self, messages: Sequence[Message]) -> list[Message]:
         """The messages as the template takes them: the system message folded into the first user's, neighbours merged,
-        something in place of an empty reply, where it needs that; replies of the world in a role it knows; and a blank in
-        what would pass for its headers."""
+        something in place of an empty reply, where it needs that; replies of the world in a role it knows; and a blank
+        in what would pass for its headers."""
         out: list[Message] = []
         for message in messages:
             if message["role"] == ENVIRONMENT:

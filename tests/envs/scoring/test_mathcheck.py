@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optima_envs.scoring.mathcheck import MAX_CHARS, METRIC, canonical, equivalent, refusal
-from optima_envs.scoring.mathpool import Pool, shared
+from optima_envs.scoring.maths.mathcheck import MAX_CHARS, METRIC, canonical, equivalent, refusal
+from optima_envs.scoring.maths.mathpool import Pool, shared
 
 pytest.importorskip("math_verify")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from optima_envs.scoring import mathpool
-from optima_envs.scoring.mathcheck import METRIC
-from optima_envs.scoring.mathpool import MathError, Pool, shared
+from optima_envs.scoring.maths import mathpool
+from optima_envs.scoring.maths.mathcheck import METRIC
+from optima_envs.scoring.maths.mathpool import MathError, Pool, shared
 
 pytest.importorskip("math_verify")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from optima_envs.scoring.characters import fold
 from optima_envs.scoring.decoration import bare, plain
-from optima_envs.scoring.mathcheck import equivalent
+from optima_envs.scoring.maths.mathcheck import equivalent
 from optima_envs.scoring.metrics import METRICS
 from optima_envs.scoring.numerals import read_number
 from optima_envs.scoring.parsing import normalise

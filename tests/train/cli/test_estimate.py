@@ -98,8 +98,9 @@ def test_the_plan_says_what_it_assumes(capsys: pytest.CaptureFixture[str]):
 
 
 def test_online_learning_by_hand():
-    overrides = ["iterations=1", "evaluate.nll=false", "generate.instances=100", "generate.samples=4", "generate.formats=null",
-                 "generate.temperature=[1.0]", "grpo.epochs=2", "reward.weights.readability=0"]  # fmt: skip
+    overrides = ["iterations=1", "evaluate.nll=false", "generate.instances=100", "generate.samples=4",
+                 "generate.formats=null", "generate.temperature=[1.0]", "grpo.epochs=2",
+                 "reward.weights.readability=0"]  # fmt: skip
     assumed = Assumed(tokens=100, turns=4, prompt=500, train=1_000)
 
     def of(*more: str) -> dict[str, Work | None]:

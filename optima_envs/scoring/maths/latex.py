@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from .decoration import bare, closing
+from ..decoration import bare, closing
 
 MAX_TEXTS = 6_400  # more are left to the parser
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
+from ..metrics import Measure
 from .latex import spell
 from .mathpool import shared
-from .metrics import Measure
 from .statements import compare, read
 
 LIMIT = 3.0  # seconds of processor time for one comparison

@@ -10,7 +10,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from .numerals import SCALES
+from ..numerals import SCALES
 
 _NAMES = {  # the singular first
     "meter": "m meters metre metres",
