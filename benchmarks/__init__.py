@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from optima_envs.lazy import lazy
+from typing import TYPE_CHECKING, Any
 
-from .methods.baseline import Baseline, Session, baseline
+if TYPE_CHECKING:
+    from .methods.baseline import Baseline, Session, baseline
 
 __all__ = ["baseline", "Baseline", "Session"]
-__getattr__, __dir__ = lazy(__name__, __all__, {})
+
+
+def __getattr__(name: str) -> Any:
+    # on first use: the command line imports this package for its help alone
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .methods import baseline
+
+    return getattr(baseline, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -19,7 +19,7 @@ _LOOK = (  # LaTeX commands whose argument is what is said
     r"framebox|underline|operatorname\*?|(?:text)?color\s*\{\w{1,20}\})\s*)(?=\{)"
 )
 _SWITCHES = (  # LaTeX commands that set what follows in another look
-    r"\\(?:color\s*\{\w{1,20}\}|(?:(?:display|text|script)style|bf|it|rm|sf|tt|bfseries|itshape|[lL]arge|LARGE|[hH]uge|"
+    r"\\(?:color\s*\{\w{1,20}\}(?!\s*\{)|(?:(?:display|text|script)style|bf|it|rm|sf|tt|bfseries|itshape|[lL]arge|LARGE|[hH]uge|"
     r"small|normalsize|centering|noindent|strut|mathstrut)(?![a-zA-Z]))\s*"
 )
 _SWITCH = re.compile(_SWITCHES)

@@ -31,8 +31,9 @@ class GrpoConfig(Settings):
     ratio: Literal["token", "sequence"] = "token"
     """What is clipped: each token's probability ratio, or their geometric mean over an agent's row (GSPO)."""
     clip_low: Rate = 0.2
+    """How far below 1 a ratio may fall before it is clipped."""
     clip_high: Annotated[float, Field(ge=0)] = 0.28
-    """Ratios are held in [1 - clip_low, 1 + clip_high]."""
+    """How far above 1 it may rise: ratios are held in [1 - clip_low, 1 + clip_high]."""
     cispo_cap: Annotated[float, Field(gt=0)] = 5.0
     """The largest weight of a token under ``cispo``, which uses no ``clip_low`` and no ``clip_high``."""
     old: Literal["recomputed", "stored"] = "recomputed"
@@ -47,6 +48,7 @@ class GrpoConfig(Settings):
     reference: Literal["initial", "previous"] = "initial"
     """The run's first model, or the one the iteration began with."""
     learning_rate: Weight = 1e-6
+    """Of Adam; 0 leaves the weights as they are."""
     scheduler: str = "constant"
     """Within an iteration."""
     updates: Count = 1

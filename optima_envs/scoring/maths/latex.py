@@ -92,8 +92,8 @@ _TEXT = re.compile(r"\\(?:text(?:rm|bf|it|sf|tt|normal|up)?|[mh]box|mathrm|maths
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _DROPPED = re.compile(
     r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?|\\(?:(?:display|text|script)style|limits)(?![a-zA-Z])|"
-    r"\\color\s*\{\w{1,20}\}|\\[hv]?(?:space|phantom)\*?\s*\{[^{}]{0,40}\}|"
-    r"\\(?:textcolor\s*\{\w{1,20}\}|boxed|f(?:rame)?box|underline|math(?:bf|it|normal|sf|tt)|boldsymbol|bm|pmb)\s*(?=\{)"
+    r"\\color\s*\{\w{1,20}\}(?!\s*\{)|\\[hv]?(?:space|phantom)\*?\s*\{[^{}]{0,40}\}|"
+    r"\\(?:(?:text)?color\s*\{\w{1,20}\}|boxed|f(?:rame)?box|underline|math(?:bf|it|normal|sf|tt)|boldsymbol|bm|pmb)\s*(?=\{)"
 )
 _SPACE = re.compile(r"(?:\s|(?<!\\)\\[,;:> ]|~|\\q?quad(?![a-zA-Z]))+")
 _TIGHT = re.compile(r"(?<!\\)\\!")

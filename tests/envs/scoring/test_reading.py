@@ -132,7 +132,7 @@ def test_no_digit_of_a_number_vanishes(number: int, more: str, before: bool) -> 
     assert read_number(text) != number, text
 
 
-@given(st.integers(2, 10**6), st.text("23456789 ,.;:/^()$-+*!\\{}\u00b2\u00bd", min_size=1, max_size=5), st.booleans())
+@given(st.integers(2, 10**6), st.text("23456789 ,.;:()$\\{}\u00b2\u00bd", min_size=1, max_size=5), st.booleans())
 @settings(deadline=None, max_examples=150)
 def test_no_digit_of_a_value_vanishes(number: int, more: str, before: bool) -> None:
     pytest.importorskip("math_verify")
