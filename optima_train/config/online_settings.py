@@ -43,6 +43,7 @@ class GrpoConfig(Settings):
     """Weights for the trainer's probabilities differing from the engine's: per token, at most ``importance_cap``; or
     per row, which is left out above it."""
     importance_cap: Annotated[float, Field(ge=1)] = 2.0
+    """The largest importance weight."""
     beta: Weight = 0.0
     """Weight of the KL divergence from the ``reference``."""
     reference: Literal["initial", "previous"] = "initial"
