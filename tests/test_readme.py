@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tree
 
-from optima_train.cli.main import VERBS
+from optima_train.cli.verbs import VERBS
 
 TEXT = (tree.ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
