@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def test_what_is_installed_comes_first_and_the_rest_of_a_folder_is_out_of_reach(
     ],
 )
 def test_a_failing_plugin_is_named(tmp_path: Path, text: str, said: str) -> None:
-    name = f"plug_bad_{len(text)}"  # one of its own: a process keeps what it was told where a plugin lies
+    name = (
+        f"plug_bad_{zlib.crc32(text.encode())}"  # one of its own: a process keeps what it was told where a plugin lies
+    )
     write(tmp_path, f"{name}.py", text)
     write(tmp_path, "plug_beside.py")
     with pytest.raises(StageError, match=f"^plugin {name} failed to import: ") as caught:
