@@ -47,7 +47,7 @@ def import_plugins(modules: Sequence[str], folders: Sequence[str | Path] = ()) -
     for name in modules:
         try:
             importlib.import_module(name)
-        except Exception as err:
+        except (Exception, SystemExit) as err:
             raise StageError(f"plugin {name} failed to import: {_why(name, err, folders)}") from err
 
 
