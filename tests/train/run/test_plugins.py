@@ -69,9 +69,7 @@ def test_what_is_installed_comes_first_and_the_rest_of_a_folder_is_out_of_reach(
     ],
 )
 def test_a_failing_plugin_is_named(tmp_path: Path, text: str, said: str) -> None:
-    name = (
-        f"plug_bad_{zlib.crc32(text.encode())}"  # a process keeps where a plugin lies
-    )
+    name = f"plug_bad_{zlib.crc32(text.encode())}"  # a process keeps where a plugin lies
     write(tmp_path, f"{name}.py", text)
     write(tmp_path, "plug_beside.py")
     with pytest.raises(StageError, match=f"^plugin {name} failed to import: ") as caught:
