@@ -51,7 +51,7 @@ def import_plugins(modules: Sequence[str], folders: Sequence[str | Path] = ()) -
             raise StageError(f"plugin {name} failed to import: {_why(name, err, folders)}") from err
 
 
-def _why(name: str, err: Exception, folders: Sequence[str | Path]) -> str:
+def _why(name: str, err: BaseException, folders: Sequence[str | Path]) -> str:
     if not isinstance(err, ModuleNotFoundError) or err.name is None:
         return f"{type(err).__name__}: {err}"
     if name == err.name or name.startswith(f"{err.name}."):
