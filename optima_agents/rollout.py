@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,7 @@ class Rollouts:
         self._asked: dict[str, int] = {}  # what the log says that an instance asks
         self._serial = asyncio.Lock()
 
-    async def stream(self, jobs: Iterable[Job]) -> AsyncIterator[Episode]:
+    async def stream(self, jobs: Iterable[Job]) -> AsyncGenerator[Episode]:
         """Episodes in completion order. Raises EngineDead at once when a backend's engine is gone, OSError when a disk
         is full or the log cannot be written, and ValueError for a log that holds something else.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from optima_envs.records import Instance, View
+from optima_envs.scenario import Task
 from optima_envs.scoring.answer_format import FORMATS, TAG
 
 from .policy import Act
@@ -78,7 +79,7 @@ class Oracle:
         return Act("I agree." if view.role == "critic" else state(self.answer, view.answer_format))
 
 
-def oracle(task: Sequence[Instance]) -> Callable[[Indexed], Oracle]:
+def oracle(task: Task | Sequence[Instance]) -> Callable[[Indexed], Oracle]:
     """A function of a rollout job: the oracle for that job's instance. Give it to ``Rollouts`` as the policies."""
     return lambda job: Oracle(task[job.index].answers[0])
 

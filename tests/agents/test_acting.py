@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.acting import record
@@ -29,9 +30,9 @@ def test_every_role_that_acts_has_a_prompt_of_its_own_with_the_games_statement()
         ("arith-plan", "Alice", "who plans"),
         ("arith-plan", "Bob", "the latest subgoal of Alice"),
     ):
-        settings = {"data": TABLES} if env.startswith("dbbench") else {}
+        settings: dict[str, Any] = {"data": TABLES} if env.startswith("dbbench") else {}
         text = system(env, agent, **settings)
-        scene = optima_envs.scenario(env, **settings)
+        scene: Any = optima_envs.scenario(env, **settings)
         assert words in text and scene.rules.instructions(scene.task[0], agent) in text and "{" not in text
     # alone, as in methods of one call, nobody is told of tools
     scene = optima_envs.scenario("twohop-search")

@@ -23,12 +23,12 @@ def test_a_cancelled_request_fails_its_episode_and_is_counted(order):
     """As when somebody closes a backend, or a policy's own task group, while dialogues wait for it."""
 
     class Closing(FakeBackend):
-        async def complete(self, request):
+        async def complete(self, request: Request) -> Completion:
             own = OwnLoop("test")
             waiting = asyncio.create_task(own.run(asyncio.sleep(60)))
             await asyncio.sleep(0)
             await asyncio.to_thread(own.close)
-            return await waiting
+            return cast("Any", await waiting)
 
     episodes = rollout("twohop-asym", LLMPolicy(Closing()), episodes=3, order=order)
     assert [(e.error.kind, "cancelled" in e.error.message) for e in episodes if e.error] == [("policy", True)] * 3

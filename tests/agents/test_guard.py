@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
+from typing import cast
 
 import pytest
 from support import virtual_time
@@ -82,7 +83,7 @@ def test_of_a_round_that_fails_the_partners_words_stay():
             if view.turn and view.agent == "Alice":
                 if self.error is None:
                     await asyncio.sleep(1000.0)
-                raise self.error
+                raise cast("Exception", self.error)
             return f"I am {view.agent}"
 
     for error, kind in ((ValueError("no"), "policy"), (BackendError("503"), "backend"), (None, "timeout")):
@@ -122,7 +123,7 @@ def test_other_troubles_are_the_dialogues_own(error):
             raise error
 
     with pytest.warns(RuntimeWarning, match="2 of 2 failed: policy"):
-        assert [e.error.kind for e in rollout("twohop-asym", Unlucky(), episodes=2)] == ["policy"] * 2
+        assert [e.error and e.error.kind for e in rollout("twohop-asym", Unlucky(), episodes=2)] == ["policy"] * 2
 
 
 def test_together_keeps_order_and_raises_the_first_in_order_after_all_have_ended():

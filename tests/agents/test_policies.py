@@ -94,4 +94,5 @@ def test_an_error_while_reading_fails_the_episode():
     def read(prompt):
         raise OSError("terminal gone")
 
-    assert "terminal gone" in rollout("twohop-asym", HumanPolicy(read, lambda text: None), episodes=1)[0].error.message
+    (episode,) = rollout("twohop-asym", HumanPolicy(read, lambda text: None), episodes=1)
+    assert "terminal gone" in str(episode.error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,9 @@ def episode(
     name: str, sample: int = 0, score: float = 1.0, tokens: int = 4, error: str | None = None, **info
 ) -> Episode:
     turns = (Turn("Alice", "hi", tokens - 1, usage=Usage(10, tokens - 1, 4)), Turn("Bob", "so", 1, finish="length"))
-    fate = {"error": ErrorInfo(*error.split(": "))} if error else {"score": score, "correct": score == 1.0}
+    fate: dict[str, Any] = (
+        {"error": ErrorInfo(*error.split(": "))} if error else {"score": score, "correct": score == 1.0}
+    )
     key, inst = EpisodeKey(name, sample), Instance(name, "q?", ("a",))
     return Episode(key, "optima/x-v0", inst, turns, Outcome("answered", "a"), seconds=0.1 * tokens, info=info, **fate)
 

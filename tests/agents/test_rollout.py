@@ -30,6 +30,10 @@ def collect(runner, jobs):
     return asyncio.run(run())
 
 
+def kinds(episodes):
+    return [e.error and e.error.kind for e in episodes]
+
+
 def same(episodes):
     return [json.dumps(replace(e, seconds=0.0).to_json()) for e in sorted(episodes, key=lambda e: str(e.key))]
 
@@ -97,7 +101,7 @@ def test_a_failed_episode_is_data_and_the_others_go_on(world, error, kind):
     assert [e.error and e.error.kind for e in episodes] == [None, kind, None]
     assert episodes[1].outcome.stop == "error"
     assert len(episodes[1].turns) == 1
-    assert str(error) in episodes[1].error.message
+    assert str(error) in str(episodes[1].error)
 
 
 def test_bad_acts_bad_teams_and_bad_instances_are_failures_too(world):
@@ -109,14 +113,14 @@ def test_bad_acts_bad_teams_and_bad_instances_are_failures_too(world):
             return self.made
 
     for act in (7, Act(None), Act("x", logprobs=(float("nan"),))):  # type: ignore[arg-type]
-        assert rollout(world, Wrong(act), episodes=1)[0].error.kind == "policy"
+        assert kinds(rollout(world, Wrong(act), episodes=1)) == ["policy"]
 
     def team(job):
         raise RuntimeError("no team")
 
-    assert rollout(world, team, episodes=1)[0].error.kind == "policy"
+    assert kinds(rollout(world, team, episodes=1)) == ["policy"]
     broken = collect(Rollouts(world, Oracle("x")), [Job(len(world.task) + 5)])
-    assert broken[0].error.kind == "env"
+    assert kinds(broken) == ["env"]
     assert broken[0].key.instance.startswith("index-")
 
 
@@ -136,7 +140,7 @@ def test_timeout_ends_only_the_slow_episode_and_keeps_its_turns(world):
         world, lambda job: Slow() if job.index == 0 else Oracle(world.task[job.index].answers[0]), episode_timeout=0.2
     )
     slow, *others = sorted(collect(runner, map(Job, range(4))), key=lambda e: e.error is None)
-    assert slow.error.kind == "timeout"
+    assert kinds([slow]) == ["timeout"]
     assert len(slow.turns) == 1
     assert all(e.correct for e in others)
     assert len(others) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import warnings
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_every_natural_shape_plays(shape):
 
 
 def test_the_seed_of_a_turn_reaches_whoever_wants_it():
-    seen: dict[str, list[int]] = {"object": [], "function": [], "positional": []}
+    seen: dict[str, list[int | None]] = {"object": [], "function": [], "positional": []}
 
     class Noting:
         def act(self, view, *, seed):
@@ -235,7 +236,7 @@ def test_an_adapted_policy_keeps_what_the_engine_asks_of_it():
             self.closed = True
 
     owner = Owner()
-    made = as_policy(owner)
+    made: Any = as_policy(owner)
     assert made.backend is owner.backend
     asyncio.run(made.aclose())
     assert owner.closed

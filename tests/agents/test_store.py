@@ -10,6 +10,7 @@ import sqlite3
 from dataclasses import asdict, replace
 from functools import reduce
 from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -148,7 +149,7 @@ def test_a_line_says_what_the_record_says(text, info, logprobs, ids, score):
 
 
 def test_ids_of_numpy_are_written_as_numbers():
-    made = replace(episode(), turns=(Turn("Alice", "hi", 1, ids=tuple(np.arange(2))),))
+    made = replace(episode(), turns=(Turn("Alice", "hi", 1, ids=cast("Any", tuple(np.arange(2)))),))
     assert json.loads(made.to_line())["turns"][0]["ids"] == [0, 1]
 
 
@@ -169,13 +170,15 @@ def test_the_cache_answers_what_it_has_seen_and_survives_reopening(tmp_path):
     async def ask(cache):
         return [await cache.complete(request) for request in requests]
 
-    first = CachedBackend(FakeBackend(lambda r: full), tmp_path / "c.sqlite", model="m")
+    engine = FakeBackend(lambda r: full)
+    first = CachedBackend(engine, tmp_path / "c.sqlite", model="m")
     assert asyncio.run(ask(first)) == [full] * 4 == asyncio.run(ask(first))
-    assert (first.hits, first.misses, first.backend.calls) == (4, 4, 4)
+    assert (first.hits, first.misses, engine.calls) == (4, 4, 4)
     asyncio.run(first.aclose())
-    again = CachedBackend(FakeBackend("other"), tmp_path / "c.sqlite", model="m")
+    idle = FakeBackend("other")
+    again = CachedBackend(idle, tmp_path / "c.sqlite", model="m")
     assert asyncio.run(ask(again)) == [full] * 4
-    assert again.backend.calls == 0
+    assert idle.calls == 0
     other = CachedBackend(FakeBackend("other"), tmp_path / "c.sqlite", model="m2")
     assert asyncio.run(ask(other))[0].text == "other"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,9 @@ def test_one_engine_is_shared_unless_the_settings_differ():
     full = {"sharing": "full", "policy": "fake:hi", "agents": {"Bob": {"policy": "fake:ho"}}}
     episode = rollout("twohop-asym", make_team(full, AB), episodes=1, max_turns=2)[0]
     assert [turn.text for turn in episode.turns] == ["hi", "ho"]
-    three = make_team({**full, "agents": {"Bob": {"policy": "fake:ho"}, "Cleo": {"policy": "fake:ho"}}}, (*AB, "Cleo"))
+    three: Any = make_team(
+        {**full, "agents": {"Bob": {"policy": "fake:ho"}, "Cleo": {"policy": "fake:ho"}}}, (*AB, "Cleo")
+    )
     assert three["Bob"].backend is three["Cleo"].backend
     assert three["Bob"].backend is not three["Alice"].backend
 
@@ -69,7 +72,8 @@ def test_adapters_of_one_model_go_by_the_agents_names(small_model, tmp_path):
     peft.get_peft_model(AutoModelForCausalLM.from_pretrained(small_model), config).save_pretrained(tmp_path / "b")
     bob = {"adapter": str(tmp_path / "b")}
     spec = {"policy": f"hf:{small_model}", "temperature": 0, "max_tokens": 12, "agents": {"Bob": bob}}
-    one, two = make_team({**spec, "sharing": "adapter"}, AB), make_team({**spec, "sharing": "full"}, AB)
+    one: Any = make_team({**spec, "sharing": "adapter"}, AB)
+    two: Any = make_team({**spec, "sharing": "full"}, AB)
     assert one["Alice"].backend is one["Bob"].backend
     assert (one["Alice"].adapter, one["Bob"].adapter) == (None, "Bob")
     assert two["Alice"].backend is not two["Bob"].backend
@@ -96,18 +100,19 @@ def test_a_team_is_closed_once_per_engine():
 
 def test_the_cache_answers_the_second_time(tmp_path):
     path = tmp_path / "made.sqlite"
-    runs = []
+    runs, counts = [], []
     for _ in range(2):
-        team = make_team({"policy": "fake", "cache": str(path)}, AB)
-        runs.append(rollout("twohop-asym", team, episodes=3, samples=2))
+        team: Any = make_team({"policy": "fake", "cache": str(path)}, AB)
+        episodes = rollout("twohop-asym", team, episodes=3, samples=2)
         backend = team["Alice"].backend
         assert isinstance(backend, CachedBackend)
-        runs[-1] = [[t.text for t in e.turns] for e in runs[-1]]
-        turns = sum(map(len, runs[-1]))
+        runs.append([turn.text for episode in episodes for turn in episode.turns])
+        counts.append((backend.hits, backend.misses))
         asyncio.run(close_team(team.values()))
     assert runs[0] == runs[1]
-    assert (backend.hits, backend.misses) == (turns, 0)
-    assert isinstance(make_policy("fake", cache=path).backend, CachedBackend)
+    assert counts[1] == (len(runs[1]), 0)
+    made: Any = make_policy("fake", cache=path)
+    assert isinstance(made.backend, CachedBackend)
 
 
 def test_another_model_or_changed_weights_get_another_cache_key(tmp_path):

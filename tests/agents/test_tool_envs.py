@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.acting import record
@@ -110,7 +111,8 @@ def test_an_attempt_that_failed_teaches_the_next_and_off_without_memory():
             done = any(said.agent == "Alice" for said in view.dialogue)
             return Act("Final Answer: done" if done else f"```sql\n{wanted}\n```")
 
-    for settings, score in (({}, 0.0), ({"attempts": 2}, 1.0), ({"attempts": 2, "memory": 0}, 0.0)):
+    cases: list[tuple[dict[str, Any], float]] = [({}, 0.0), ({"attempts": 2}, 1.0), ({"attempts": 2, "memory": 0}, 0.0)]
+    for settings, score in cases:
         scene = optima_envs.scenario("dbbench-sql", data=TABLES[:1], **settings)
         (episode,) = rollout(scene, Actor(), episodes=1)
         assert episode.score == score, settings

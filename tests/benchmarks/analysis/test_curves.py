@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 from support import small_suites
@@ -18,7 +19,7 @@ from optima_train.config.loading import ConfigError
 from optima_train.config.settings import TrainConfig
 from optima_train.methods import METHODS
 from optima_train.run.engines import ModelRef
-from optima_train.run.stage import Stage, StageContext, StageResult
+from optima_train.run.stage import Stage, StageContext, StageKind, StageResult
 from optima_train.stages.evaluate import Evaluate
 
 SAMPLED = [{"name": "small-lucky", "samples": 5}, {"name": "small-even", "samples": 5}, "small-right"]
@@ -94,7 +95,9 @@ def test_powers(n: int, expected: list[int]):
 class Teach:
     """A training stage that leaves a folder for a model."""
 
-    name, kind, resumes = "train", "training", False
+    name = "train"
+    kind: StageKind = "training"
+    resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
         (ctx.out / "model").mkdir()
@@ -103,7 +106,10 @@ class Teach:
 
 @METHODS.register("small-teaching")
 def small_teaching(config: TrainConfig) -> Callable[[int], tuple[Stage, ...]]:
-    return lambda iteration: (Teach(), Evaluate())
+    def stages(iteration: int) -> tuple[Stage, ...]:
+        return Teach(), Evaluate()
+
+    return stages
 
 
 def test_iterations_of_a_run_and_its_models(tmp_path: Path):
@@ -115,7 +121,7 @@ def test_iterations_of_a_run_and_its_models(tmp_path: Path):
         {"label": "first", "train": recipe, "iteration": 0},
         {"label": "before", "train": recipe, "iteration": -1},
     ]
-    changes = {
+    changes: dict[str, Any] = {
         "models": models,
         "methods": [{"name": "small-right", "models": ["taught", "first", "before"]}],
         "curves": [{"kind": "iterations", "of": ["taught"]}],

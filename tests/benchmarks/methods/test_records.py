@@ -3,6 +3,8 @@ baseline that calls itself fair shows an agent what another one holds."""
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 from support.recording import debate, exchange, play
 from support.worlds import DATA, FILES, WORLDS
@@ -79,7 +81,7 @@ def test_answers_are_asked_for_in_the_environments_own_form(name: str):
     scenes = [debate(), debate(answer_format="tag")] if families != ("exchange",) else []
     scenes += [exchange(answer_format="boxed"), exchange()] if families != ("debate",) else []
     for scene in scenes:
-        right, wrong = (boxes, tags) if scene.rules.answer_format == "boxed" else (tags, boxes)
+        right, wrong = (boxes, tags) if cast("Any", scene.rules).answer_format == "boxed" else (tags, boxes)
         done = play(name, scene, anything)
         asked = [message["content"] for request in done.requests for message in request.messages]
         assert any(right in text for text in asked)

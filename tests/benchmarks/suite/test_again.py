@@ -8,6 +8,7 @@ import sys
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.small_suites import ASKED, opened, play, question
@@ -151,7 +152,7 @@ def test_an_edited_method_left_out_by_only_is_in_no_table(tmp_path: Path, monkey
     code.mkdir()
     monkeypatch.syspath_prepend(str(code))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    suite = {"methods": ["small-right", "own-aid_b"]}
+    suite: dict[str, Any] = {"methods": ["small-right", "own-aid_b"]}
     play(out, plugins=[write_method(code, "aid_b", "return '7'")], **suite)
     plugin = write_method(code, "aid_b", "return '8'")
     summary = play(out, only=("small-right",), plugins=[plugin], **suite)

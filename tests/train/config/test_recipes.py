@@ -126,6 +126,7 @@ def test_environments_and_sizes_exist(dataset: str):
     config = named_splits(load(f"{dataset}-isft"))
     splits = optima_envs.spec(config.env.id).sheet.splits
     assert config.env.train.split in splits
+    assert config.env.test.split is not None
     assert config.evaluate.instances <= splits[config.env.test.split]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.bench_run import write_bench
@@ -24,7 +25,7 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this
 
 
 def dialogues():
-    scene = scenario("twohop-search")
+    scene: Any = scenario("twohop-search")
     return list(rollout(scene, solver(scene.task), episodes=3))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -27,11 +28,11 @@ def dialogue(scenario, *texts: str) -> Episode:
 
 
 @pytest.mark.parametrize("condition", ["task", "none"])
-def test_loss_is_the_worst_turns_mean_nll_under_the_base(random_model: Path, scenario, condition: str) -> None:
+def test_loss_is_the_worst_turns_mean_nll_under_the_base(random_model: Path, scenario, condition) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    backend = make_backend(f"hf:{random_model}", device="cpu")
+    backend: Any = make_backend(f"hf:{random_model}", device="cpu")
     model = AutoModelForCausalLM.from_pretrained(random_model)
     episode = dialogue(scenario, "The colour is plum.", "", "Thanks for that, it is <A> plum </A>")
     expected = []
@@ -101,4 +102,4 @@ def test_nan_from_the_scorer_and_a_backend_that_cannot_score_are_errors(scenario
         async def aclose(self) -> None: ...
 
     with pytest.raises(StageError, match="Mute cannot score text"):
-        Readability(Mute(), scenario.rules, cap=1.0)
+        Readability(cast("Any", Mute()), scenario.rules, cap=1.0)

@@ -21,7 +21,7 @@ def backend(random_model: Path):
     return make_backend(f"hf:{random_model}", device="cpu")
 
 
-async def sample(backend, order: str, hint: str | None) -> tuple[Episode, optima_envs.scenario.Scenario]:
+async def sample(backend, order, hint: str | None) -> tuple[Episode, optima_envs.Scenario]:
     scenario = optima_envs.scenario("twohop-asym", split="train", order=order, max_turns=6)
     policy = LLMPolicy(backend, Sampling(0.7, 1.0, 12), hint=hint)
     job = Job(7, info={"format": "arrows"} if hint else {})
@@ -30,7 +30,7 @@ async def sample(backend, order: str, hint: str | None) -> tuple[Episode, optima
 
 @pytest.mark.parametrize("order", ["alternating", "simultaneous"])
 @pytest.mark.parametrize("hint", [None, TALK["arrows"]])
-def test_rows_hold_what_was_sampled(backend, order: str, hint: str | None) -> None:
+def test_rows_hold_what_was_sampled(backend, order, hint: str | None) -> None:
     import asyncio
 
     episode, scenario = asyncio.run(sample(backend, order, hint))
@@ -55,7 +55,7 @@ def fake_prompt(view) -> list[int]:
     return [1] + [token for said in view.dialogue for token in map(int, said.text.split())]
 
 
-def talk(*texts: str) -> tuple[Episode, optima_envs.scenario.Scenario]:
+def talk(*texts: str) -> tuple[Episode, optima_envs.Scenario]:
     from optima_envs.records import EpisodeKey, Outcome, Turn
 
     scenario = optima_envs.scenario("twohop-asym", split="train")

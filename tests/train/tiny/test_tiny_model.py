@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from statistics import mean
+from typing import cast
 
 import pytest
 
@@ -21,12 +22,12 @@ pytestmark = pytest.mark.xdist_group("tiny")
 
 @pytest.fixture(scope="module")
 def backend() -> TransformersBackend:
-    return make_backend("hf:tiny")
+    return cast("TransformersBackend", make_backend("hf:tiny"))
 
 
 def play(backend: TransformersBackend, hint: str | None, episodes: int) -> list[Episode]:
     game = scenario("twohop-asym", split="validation")
-    return rollout(game, LLMPolicy(backend, Sampling(0.0, max_tokens=64), hint=hint), episodes=episodes)
+    return list(rollout(game, LLMPolicy(backend, Sampling(0.0, max_tokens=64), hint=hint), episodes=episodes))
 
 
 def test_a_format_hint_calls_up_short_dialogues_that_work(backend: TransformersBackend) -> None:

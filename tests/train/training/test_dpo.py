@@ -91,17 +91,18 @@ def test_lora_merged_changes_only_its_targets_and_leaves_the_base_bit_identical(
 def test_an_adapter_goes_on_over_iterations(dpo_context, random_model: Path) -> None:
     from peft import PeftModel
 
-    policy, seen = None, []
+    policy, seen, numbers = None, [], []
     for iteration in range(2):
         ctx = dpo_context(PAIRS, LORA, "dpo.learning_rate=0.005", "dpo.epochs=4", policy=policy, iteration=iteration)
         marker = execute(ctx.step, ctx)
         assert marker.model == SavedModel(model=str(random_model), adapter="adapter")
         policy = ModelRef(str(random_model), str(ctx.out / "adapter"))
         plain = load_model(ModelRef(str(random_model)), "fp32", None)
-        seen.append(both(PeftModel.from_pretrained(plain, policy.adapter)))
+        seen.append(both(PeftModel.from_pretrained(plain, str(ctx.out / "adapter"))))
+        numbers.append(marker.numbers)
         assert marker.numbers["chosen_logp_after"] == pytest.approx(sum(seen[-1][0]) / 4, abs=1e-4)
         assert not (ctx.out / "adapter/ref").exists()
-    assert marker.numbers["chosen_logp_before"] == pytest.approx(sum(seen[0][0]) / 4, abs=1e-4)
+    assert numbers[1]["chosen_logp_before"] == pytest.approx(sum(seen[0][0]) / 4, abs=1e-4)
     assert sum(seen[1][0]) > sum(seen[0][0])
 
 

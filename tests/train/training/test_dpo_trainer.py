@@ -89,7 +89,9 @@ def test_an_adapter_on_the_output_layer_is_refused_before_training(dpo_context) 
 
 
 def test_on_a_cpu_prompts_are_not_scored(dpo_context, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trl.trainer import utils
+    from trl.trainer import utils as _utils
+
+    utils: Any = _utils
 
     scored: list[int] = []
     head = utils._ChunkedLogProbFunction.apply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.rows import preference_row, training_row
@@ -105,7 +106,7 @@ def test_an_error_of_a_training_process_is_the_stage_s(train, monkeypatch: pytes
 def test_packaged_configs_are_accelerate_s_own(file: Path) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 
-    config = load_config_from_file(str(file))
+    config: Any = load_config_from_file(str(file))
     assert config.num_processes == training_processes(TrainStageConfig(accelerate=file.stem)) == 8
     assert training_processes(TrainStageConfig(accelerate=str(file), processes=2, batch_size=4)) == 2
     assert accelerate_config(file.stem) == accelerate_config(f"{file.stem}.yaml") == file

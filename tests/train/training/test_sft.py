@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from support.rows import training_row
@@ -60,7 +61,7 @@ def test_a_token_that_only_partners_say_gets_no_gradient_as_a_target(
     model = AutoModelForCausalLM.from_pretrained(random_model)
     tokenizer = AutoTokenizer.from_pretrained(random_model)
     seen: list[torch.Tensor] = []
-    last = model.get_decoder().norm  # what the output layer reads: its gradient is zero where nothing is predicted
+    last: Any = model.get_decoder().norm  # what the output layer reads: its gradient is zero where nothing is predicted
     last.register_forward_hook(lambda module, given, out: out.register_hook(seen.append) and None)
     fit(ctx, model, tokenizer, training_rows(tmp_path / "it000/rows/rows.jsonl"))
     predicting = [bool(bit) for bit in ROW["completion_mask"][1:]] + [False]
@@ -87,7 +88,7 @@ def test_an_unmerged_adapter_plays_and_trains_on(context, random_model: Path, tm
     adapted = ModelRef(str(random_model), str(ctx.out / "adapter"))
     engines = Engines(ctx.config)
     scores = [
-        engines.wait(engines.backend(ref).logprobs(ROW["input_ids"][:2], ROW["input_ids"][2:4]))
+        engines.wait(cast("Any", engines.backend(ref)).logprobs(ROW["input_ids"][:2], ROW["input_ids"][2:4]))
         for ref in (adapted, ModelRef(str(random_model)))
     ]
     assert sum(scores[0]) > sum(scores[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +32,7 @@ def stated(answer: str, sure: str = "", why: str = "I add it up.") -> str:
     return f"{why} {given}" + (f" Confidence: {sure}" if sure else "")
 
 
-def debated(*last: str, **options: object) -> Episode:
+def debated(*last: str, **options: Any) -> Episode:
     """A debate over the first sum; every agent says one line."""
     return play("debategpt", SUMS, last, agents=len(last), rounds=1, **options).episode
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -87,10 +86,11 @@ def test_negatives_are_labelled_and_call_nothing(tmp_path: Path) -> None:
 def test_negatives_of_every_instance_of_our_tool_environments(tmp_path: Path, env: str) -> None:
     """T4 c, on look-alikes: a tool is needed and none offered; tools are offered and somebody only talks."""
     rows = [record("SELECT", ["43"], f"How many crates of cod, day {k}?") for k in range(4)]
-    game = scenario(env, **({"data": save(tmp_path / "rows.jsonl", rows)} if env == "dbbench-sql" else {}))
+    data = save(tmp_path / "rows.jsonl", rows) if env == "dbbench-sql" else None
+    game = scenario(env, data=data) if data else scenario(env)
     lines = ["search[x]", sql("SELECT 1"), "<A>x</A>"]
     runs = []
-    for inst in islice(game.task, 4):
+    for inst in map(game.task.__getitem__, range(4)):
         turns, outcome = play(game.rules, inst, script({"actor": lines}))
         runs.append(Episode(EpisodeKey(inst.id), game.id, inst, turns, outcome))
     found = go(["negatives"], runs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from support.foreign import ADP, CHAT, ROWS, STE, STEPS, TOOLBENCH, native, save
@@ -106,7 +107,7 @@ def test_nat_begins_with_the_prompt_asked_for(tmp_path: Path) -> None:
     }
     path, given = save(tmp_path / "nat.json", NAT[:2]), options("nat", tmp_path)
     given["prompts"] = str(save(tmp_path / "prompts.json", prompts))
-    right, wrong = read("nat", [path], prompt="aware", **given)
+    right, wrong = kept("nat", path, prompt="aware", **given)
     assert right.instance.question == "Solve it."
     assert [turn.text for turn in right.turns[:2]] == ["Understood.", "Is there a moon? Rightly: {x}"]
     assert wrong.turns[1].text == "Is there a moon? Wrongly"
@@ -167,7 +168,7 @@ def test_ste_calls_are_graded_as_the_authors_do(tmp_path: Path) -> None:
 def test_a_step_of_ohana_is_an_agents_turn(tmp_path: Path) -> None:
     scenario = optima_envs.scenario("twohop-asym", max_turns=4)
     episodes = rollout(scenario, make_policy("random"), episodes=5)
-    rows = list(write("ohana", episodes))
+    rows: list[Any] = list(write("ohana", episodes))
     assert [len(row["steps"]) for row in rows] == [len(item.turns) for item in episodes]
     assert rows[0]["steps"][1]["input"].endswith(f"Alice: {episodes[0].turns[0].text}")
     (foreign,) = kept("ohana", save(tmp_path / "steps.json", STEPS))
@@ -194,7 +195,7 @@ def test_every_record_of_ours_survives_a_lossless_layout(layout: str, suffix: st
     assert layout in ("optima", "table") or getattr(WRITERS[layout], "carries", None)
     path = tmp_path / f"written{suffix}"
     assert write_file(path, write(layout, episodes)) == len(episodes)
-    back = [replace(item, info={k: v for k, v in item.info.items() if k != "repeats"})
+    back = [replace(cast("Episode", item), info={k: v for k, v in cast("Episode", item).info.items() if k != "repeats"})
             for item in read("optima" if layout == "table" else layout, [path])]  # fmt: skip
     for one, other in zip(back, episodes, strict=True):
         named = replace(
@@ -208,9 +209,10 @@ def test_every_record_of_ours_survives_a_lossless_layout(layout: str, suffix: st
 def test_a_row_edited_by_hand_is_read_as_it_stands(tmp_path: Path) -> None:
     own = rollout(optima_envs.scenario("twohop-asym", max_turns=2), make_policy("random"), episodes=1)
     turn = replace(own[0].turns[0], ids=(1, 2))
+    row: Any
     (row,) = write("chat", [replace(own[0], turns=(turn, *own[0].turns[1:]))])
     row["messages"][1]["content"] = "something else"
-    (item,) = read("chat", [save(tmp_path / "edited.jsonl", [row])])
+    (item,) = kept("chat", save(tmp_path / "edited.jsonl", [row]))
     assert item.turns[0].text == "something else" and item.turns[0].ids is None, "no ids of a text that is gone"
 
 
@@ -232,7 +234,7 @@ def test_a_plugin_reads_and_writes_without_loss(tmp_path: Path) -> None:
     found = list(read("pairs", [path]))
     assert found[1] == Dropped("rows.jsonl", 1, "", "KeyError: 'a'"), "what a plugin stumbles over is a dropped row"
     assert list(write("pairs", [item for item in found if isinstance(item, Episode)])) == [rows[0], rows[2]]
-    assert next(read("pairs", [path], suffix="?")).instance.question == "one?"
+    assert cast("Episode", next(read("pairs", [path], suffix="?"))).instance.question == "one?"
     with pytest.raises(TypeError, match="reader pairs has no argument sufix; did you mean suffix"):
         next(read("pairs", [path], sufix="?"))
     with pytest.raises(KeyError, match="unknown reader 'pears'; did you mean pairs"):

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.foreign import save
@@ -76,7 +77,9 @@ def test_the_judge_is_asked_once_a_trajectory_and_about_several_at_once() -> Non
 
 def test_without_a_minimum_all_are_kept_and_the_unrated_say_why() -> None:
     names = {"0": "1", "1": "prose"}
-    found = list(run_steps([("rate", rate(Judge(names)))], [made(0, question=f"task {name}") for name in names]))
+    found: list[Any] = list(
+        run_steps([("rate", rate(Judge(names)))], [made(0, question=f"task {name}") for name in names])
+    )
     assert [item.info.get("rating") for item in found] == [1.0, None]
     assert found[1].info["unrated"] == "the judge's reply holds no rating"
 
@@ -89,7 +92,9 @@ def test_a_trajectory_cannot_pose_as_the_judges_frame() -> None:
 
 
 def test_a_rating_survives_the_way_through_a_layout(tmp_path: Path) -> None:
+    item: Any
     (item,) = run_steps([("rate", rate(Judge({"0": "4"})))], [made(0, question="task 0")])
     (row,) = write("ohana", [item])
+    back: Any
     (back,) = read("ohana", [save(tmp_path / "x.json", [row])])
     assert back.info["rating"] == 4.0

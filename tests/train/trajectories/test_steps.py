@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.steps import go, made, reasons
@@ -38,7 +39,7 @@ def test_limit_stops_reading() -> None:
             pulled.append(number)
             yield made(number, "x" * number)
 
-    found = list(run_steps(make_steps([{"limit": {"rows": 3, "chars": 4}}]), stream()))
+    found: list[Any] = list(run_steps(make_steps([{"limit": {"rows": 3, "chars": 4}}]), stream()))
     assert [item.key.instance for item in found] == ["e0", "e1", "e2"] and len(pulled) == 3
     assert reasons(go([{"limit": {"chars": 1}}], [made(0, "ab"), made(1, "a")])) == {"more than 1 characters": 1}
     assert go([{"limit": {"rows": 0}}], [made(0)]) == []

@@ -150,7 +150,7 @@ def staged(directory: Path, *overrides: str) -> tuple[dict, list[dict]]:
     ctx = StageContext(config, directory, Step(1, Pairs()), ModelRef("x"), ModelRef("x"), Engines(config), silent)
     (directory / "it001/grow").mkdir(parents=True, exist_ok=True)
     numbers = execute(ctx.step, ctx).numbers
-    return numbers, [json.loads(line) for line in (ctx.out / "pairs.jsonl").read_text().splitlines()]
+    return dict(numbers), [json.loads(line) for line in (ctx.out / "pairs.jsonl").read_text().splitlines()]
 
 
 def test_the_stage_writes_rows_and_counts_every_filter(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from support.growing import Writer, grow, picture, rendered, world
 from optima_agents.backends.base import BackendError, EngineDead
 from optima_agents.policy import Act
 from optima_agents.scripted import Oracle
+from optima_envs import AsymmetricQA
 from optima_envs.records import Turn
 from optima_train.tree_search.log import TreeLog, Trees
 from optima_train.tree_search.search import Round
@@ -181,9 +183,10 @@ def test_what_json_cannot_hold_fails_its_dialogue_alone(tmp_path) -> None:
             act = await super().act(view, seed=seed)
             if view.turn == 1 and seed % 3 == 0:
                 return replace(act, ids=(Fraction(1, 2),)) if seed % 2 else replace(act, tokens="many")
-            return replace(act, ids=tuple(np.array(act.ids)), logprobs=tuple(np.float32(act.logprobs)))
+            logprobs: Any = tuple(np.array(act.logprobs, np.float32))
+            return replace(act, ids=tuple(np.array(act.ids)), logprobs=logprobs)
 
-    class Odder(type(world().rules)):
+    class Odder(AsymmetricQA):
         def outcome(self, inst, turns):
             end = super().outcome(inst, turns)
             return end and replace(end, answer=Fraction(1, 2))

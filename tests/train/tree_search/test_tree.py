@@ -23,6 +23,7 @@ def plant(*paths: str, **rewards: float) -> Tree:
     names: dict[str, int] = {}
     for path in paths:
         node = tree.nodes[ROOT]
+        word = ""
         for word in path.split():
             node, _ = tree.add_or_merge(node.id, Turn("AB"[len(tree.path(node.id)) % 2], word, 1), 1e-9)
             names[word] = node.id

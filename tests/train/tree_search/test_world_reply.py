@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.acting import record, sql
@@ -78,7 +79,7 @@ def test_actions_that_ask_for_something_else_are_never_merged_however_alike() ->
     assert len(siblings(tree)[ROOT]) == 1
 
     class Wordy(ToolUse):
-        effect = None  # off: as in a game that does not tell what a turn does
+        effect: Any = None  # off: as in a game that does not tell what a turn does
 
     scene = tables()
     wordy = Scenario(scene.id, Wordy(world="sql", max_turns=4), scene.task, scene.metric)

@@ -28,7 +28,7 @@ def loop(body: str, over: str = "messages") -> str:
     return LOOP.replace("in messages", f"in {over}").replace("BODY", body) + END
 
 
-def chat(template=CHATML, specials=IM, eos="<|im_end|>", plain=()):
+def chat(template=CHATML, specials=IM, eos: str | None = "<|im_end|>", plain=()):
     return ChatTokenizer(tokenizer_for(template, list(specials), eos, tuple(plain)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,7 @@ def once(backend, request):
 
 
 def test_the_switch_reaches_the_template_of_a_local_model(models):
-    backend = make_backend(f"hf:{models['qwen']}", device="cpu")
+    backend: Any = make_backend(f"hf:{models['qwen']}", device="cpu")
     ask = [{"role": "user", "content": "hi"}]
     tail = backend.chat.encode("\n\n")
     off, on = backend.chat.render(ask), backend.chat.render(ask, thinking=True)
@@ -93,10 +94,10 @@ def test_the_switch_reaches_the_template_of_a_local_model(models):
 
 def test_a_prompt_that_begins_the_thought_makes_the_reply_thinking(models):
     """Its ids and its count are all there; nothing of it is said before the thought has ended."""
-    backend = make_backend(f"hf:{models['r1']}", device="cpu")
+    backend: Any = make_backend(f"hf:{models['r1']}", device="cpu")
     assert backend.chat.opens == {False: True, True: True}
     done = once(backend, Request(({"role": "user", "content": "hi"},), sampling=Sampling(1.0, max_tokens=8), seed=4))
-    assert done.tokens == len(done.ids) == 8
+    assert done.ids is not None and done.tokens == len(done.ids) == 8
     if "</think>" not in backend.chat.decode(done.ids):
         assert done.text == ""
         assert done.thinking == backend.chat.decode(done.ids).strip() != ""
@@ -119,10 +120,10 @@ def test_the_switch_is_a_setting_of_a_policy_and_of_a_seat():
 
         rollout("twohop-asym", LLMPolicy(backend, thinking=thinking), episodes=1, max_turns=1)
     assert asked == [False, True]
-    assert make_policy("fake", thinking="keep").thinking == "keep"
-    team = make_team({"policy": "fake", "agents": {"Bob": {"thinking": "keep"}}}, ("Alice", "Bob"))
+    assert cast("LLMPolicy", make_policy("fake", thinking="keep")).thinking == "keep"
+    team: Any = make_team({"policy": "fake", "agents": {"Bob": {"thinking": "keep"}}}, ("Alice", "Bob"))
     assert [team[name].thinking for name in ("Alice", "Bob")] == ["off", "keep"]
     with pytest.raises(ValueError, match="off or keep"):
-        LLMPolicy(backend, thinking="perhaps")
+        LLMPolicy(backend, thinking=cast("Any", "perhaps"))
     with pytest.raises(ValueError, match="thinking"):
         make_team({"thinking": "perhaps"}, ("Alice",))

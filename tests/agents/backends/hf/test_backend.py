@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -173,7 +174,7 @@ def test_a_closed_or_broken_engine_says_so(small_model):
     broken = TransformersBackend(str(small_model))
     assert isinstance(broken, Likelihood)
     assert isinstance(broken, Tokens)
-    broken._decoder.decode = lambda ids: 1 / 0
+    cast("Any", broken)._decoder.decode = lambda ids: 1 / 0
     for _ in range(2):
         with pytest.raises(EngineDead, match="division"):
             complete(broken, [Request(prompt_ids=(7, 8), sampling=GREEDY)])

@@ -86,6 +86,7 @@ def test_log_probabilities_are_those_of_the_eager_model(tmp_path, kind, settings
     assert given == pytest.approx(wanted, abs=1e-4)
     asked = [Request(prompt_ids=prompt, sampling=Sampling(0.0, max_tokens=6)) for prompt in ASKED]
     for prompt, done in zip(ASKED, complete(backend, asked), strict=True):
+        assert done.ids
         plain = eager_logprobs(folder, prompt + done.ids)
         wanted = [float(plain[len(prompt) - 1 + at, token]) for at, token in enumerate(done.ids)]
         assert done.logprobs == pytest.approx(wanted, abs=1e-4)

@@ -27,7 +27,7 @@ def test_prompts_are_rendered_here_and_text_decoded_here(server, ask, small_mode
     assert (done.text, list(done.ids), list(done.prompt_ids)) == (" a river", ids, prompt)
     body = server.asked()[0]
     assert body["prompt"] == prompt
-    assert prompt.count(backend.chat.end_of_turn) == 1
+    assert backend.chat.end_of_turn is not None and prompt.count(backend.chat.end_of_turn) == 1
     assert body["max_tokens"] == 99 - len(prompt)
     assert body["stop_token_ids"] == [backend.chat.end_of_turn]
 
