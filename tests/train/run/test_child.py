@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,30 +45,39 @@ with ending_as_ctrl_c():
 """
 
 
-def family(tmp_path: Path, *, deaf: bool = False) -> tuple[subprocess.Popen[str], list[int]]:
+# what a command inherits of Ctrl-C: a shell's foreground listens, ``command &`` in a script ignores
+STARTED = "import os, signal, sys; signal.signal(signal.SIGINT, signal.{}); os.execv(sys.executable, sys.argv[1:])"
+
+
+@contextmanager
+def family(
+    tmp_path: Path, *, deaf: bool = False, ctrl_c: str = "SIG_DFL"
+) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """A parent under ``supervise``, and the numbers of its child and grandchild once they are up."""
     (tmp_path / "parent.py").write_text(PARENT)
     (tmp_path / "family.py").write_text(FAMILY)
-    command = [sys.executable, "parent.py", "family.py", "deaf" if deaf else "listens"]
+    parent_command = [sys.executable, "parent.py", "family.py", "deaf" if deaf else "listens"]
+    command = [sys.executable, "-c", STARTED.format(ctrl_c), *parent_command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    parent = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    return parent, json.loads(parent.stdout.readline())
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            yield parent, json.loads(parent.stdout.readline())
+        finally:
+            parent.kill()  # of a test that failed, nothing waits for ever
 
 
 @pytest.mark.parametrize("deaf", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_nobody_outlives_the_parent(tmp_path: Path, number: signal.Signals, deaf: bool) -> None:
-    parent, pids = family(tmp_path, deaf=deaf)
-    with parent:
+    with family(tmp_path, deaf=deaf) as (parent, pids):
         parent.send_signal(number)
         parent.wait(30)
         assert [ended(pid) for pid in pids] == [True, True]
 
 
 def test_a_stopped_child_is_killed_all_the_same(tmp_path: Path) -> None:
-    parent, pids = family(tmp_path)
-    with parent:
+    with family(tmp_path) as (parent, pids):
         os.kill(pids[0], signal.SIGSTOP)
         parent.send_signal(signal.SIGINT)
         parent.wait(30)
@@ -74,8 +85,7 @@ def test_a_stopped_child_is_killed_all_the_same(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_child_started_ends_too(tmp_path: Path) -> None:
-    parent, pids = family(tmp_path)
-    with parent:
+    with family(tmp_path) as (parent, pids):
         os.kill(pids[0], signal.SIGKILL)
         parent.wait(30)
         assert ended(pids[1])
@@ -83,16 +93,7 @@ def test_what_a_killed_child_started_ends_too(tmp_path: Path) -> None:
 
 def test_a_job_that_ignores_ctrl_c_ends_when_told_to(tmp_path: Path) -> None:
     """As ``command &`` in a script does."""
-    (tmp_path / "parent.py").write_text(PARENT)
-    (tmp_path / "family.py").write_text(FAMILY)
-    start = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
-    )
-    command = [sys.executable, "-c", start, sys.executable, "parent.py", "family.py", "listens"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pids = json.loads(parent.stdout.readline())
+    with family(tmp_path, ctrl_c="SIG_IGN") as (parent, pids):
         parent.terminate()
         parent.wait(30)
         assert all(map(ended, pids))
