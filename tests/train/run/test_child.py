@@ -45,8 +45,11 @@ with ending_as_ctrl_c():
 """
 
 
-# what a command inherits of Ctrl-C: a shell's foreground listens, ``command &`` in a script ignores
-STARTED = "import os, signal, sys; signal.signal(signal.SIGINT, signal.{}); os.execv(sys.executable, sys.argv[1:])"
+# what a command inherits: a shell lets its foreground listen, ``command &`` ignores Ctrl-C, nohup a lost terminal
+STARTED = (
+    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "signal.signal(signal.SIGINT, signal.{}); os.execv(sys.executable, sys.argv[1:])"
+)
 
 
 @contextmanager
