@@ -166,7 +166,8 @@ def test_stored_log_probabilities_are_taken_as_they_are_and_missing_ones_compute
     own = inputs["tool_mask"] == 1
     assert set(inputs["old_per_token_logps"][:2][own[:2]].tolist()) == {-0.25}
     recomputed = trainer.score(trainer.model, given, inputs["tool_mask"][:3])
-    assert torch.equal(inputs["old_per_token_logps"][2][own[2]], recomputed[2][own[2]])
+    # another batch is summed in another order
+    torch.testing.assert_close(inputs["old_per_token_logps"][2][own[2]], recomputed[2][own[2]], atol=1e-5, rtol=0)
 
 
 def test_padding_is_cut_and_masks_survive():

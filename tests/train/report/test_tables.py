@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from optima_envs.adapters.render import printable
 from optima_train.analysis.metrics import METRICS, metric, of_stages
 from optima_train.loop.results import DATA_NUMBERS
 from optima_train.report.tables import Table, escaped, say
@@ -66,7 +67,7 @@ def test_no_number_is_ever_cut_and_no_label_lost(label: str, width: int, score: 
     body = printed(Table(("label", "score", "tokens", "failures"), [row]), width)[1:]
     assert re.search(rf"{score:.3f} +{tokens}\.0 \[0\.0, {tokens}\.0\] +12345$", body[0])
     left = "".join(line for line in body)
-    for word in "".join(c if c.isprintable() else "\ufffd" for c in label.encode("utf-8", "replace").decode()).split():
+    for word in printable(label).split():
         assert all(letter in left for letter in word)
 
 
