@@ -59,7 +59,7 @@ def test_help_needs_the_standard_library_alone():
         ("optima_agents", "py.typed"),
         ("optima_train", "py.typed"),
         ("optima_train", "recipes/quickstart.yaml"),
-        ("optima_train", "report/page/page.html"),
+        ("optima_train", "report/page/frame.html"),
         ("optima_agents", "tiny/model.safetensors"),
         ("optima_agents", "tiny/README.md"),
     ],

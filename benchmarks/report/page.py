@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from optima_train.report.one_page import PARTS, assemble, inert
+from optima_train.report.dialogues import MOST, Dialogues
+from optima_train.report.one_page import assemble
+from optima_train.report.write import BROWSER, STYLE
 from optima_train.run.files import write_text
 
-from .dialogues import MOST, Dialogues, pack
+from .dialogues import pack
 from .directory import Bench
 from .tables import blocks
 
 PAGE = Path(__file__).parent / "page"
-SHARED = ("base.js", "axes.js", "listing.js")
 FROM_SUMMARY = ("created", "versions", "paired", "curves", "plateaus", "not_applicable")
-OWN = ("tables.js", "labels.js", "plots.js", "chunks.js", "browser.js")
+OWN = ("tables.js", "labels.js", "plots.js", "suite.js")
 
 
 def write(bench: Bench, *, most: int = MOST) -> Path:
@@ -36,13 +37,13 @@ def facts(bench: Bench) -> dict[str, Any]:
 
 
 def render(told: dict[str, Any], dialogues: Dialogues) -> str:
-    """The page. The chunks stand in blocks of a type no browser runs; base64 holds nothing that could end them."""
-    blocks = [f'<script type="text/plain" id="chunk-{n}">{chunk}</script>' for n, chunk in enumerate(dialogues.chunks)]
+    """The page for what ``facts`` and ``pack`` gathered."""
     return assemble(
-        PAGE / "page.html",
-        style=[PARTS / "style.css", PAGE / "style.css"],
-        script=[*(PARTS / name for name in SHARED), *(PAGE / name for name in OWN)],
-        data=inert({**told, "total": dialogues.total, "shown": dialogues.shown}),
+        "Optima benchmark",
+        before=[PAGE / "suite.html"],
+        style=[*STYLE, PAGE / "style.css"],
+        script=[*BROWSER, *(PAGE / name for name in OWN)],
+        data=dialogues.data(told),
         index=dialogues.index,
-        chunks="\n".join(blocks),
+        chunks=dialogues.blocks(),
     )

@@ -18,13 +18,31 @@ from typing import Any
 PARTS = Path(__file__).parent / "page"
 
 
-def assemble(page: Path, *, style: Sequence[Path], script: Sequence[Path], **values: str) -> str:
-    """The template ``page`` with ``$style``, ``$script``, ``$script_hash`` and ``values`` filled in; parts are joined
-    in order. Values must be safe as they are: see ``inert``."""
-    code, look = ("".join(part.read_text(encoding="utf-8") for part in parts) for parts in (script, style))
+def assemble(
+    title: str, *, before: Sequence[Path], after: Sequence[Path] = (), style: Sequence[Path], script: Sequence[Path],
+    data: str, index: str, chunks: str,
+) -> str:  # fmt: skip
+    """The frame of a page with its ``title``, with the parts ``before`` and ``after`` its dialogue browser, and with
+    ``data``, ``index`` and ``chunks`` filled in. Parts are joined in order. Values must be safe as they are: see
+    ``inert`` and ``Dialogues``."""
+    code, look, above, below = map(_joined, (script, style, before, after))
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    template = Template(page.read_text(encoding="utf-8"))
-    return template.substitute(values, style=look, script=code, script_hash=f"sha256-{digest}")
+    template = Template((PARTS / "frame.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        data=data,
+        index=index,
+        chunks=chunks,
+        title=title,
+        before=above,
+        after=below,
+        style=look,
+        script=code,
+        script_hash=f"sha256-{digest}",
+    )
+
+
+def _joined(parts: Sequence[Path]) -> str:
+    return "".join(part.read_text(encoding="utf-8") for part in parts)
 
 
 def inert(data: Any) -> str:

@@ -9,9 +9,13 @@ from typing import Any
 from ..run.files import write_text
 from ..run.layout import RunDirectory
 from .data import collect
-from .one_page import PARTS, assemble, inert
+from .dialogues import Dialogues
+from .one_page import PARTS, assemble
 
-SCRIPTS = ("base.js", "axes.js", "listing.js", "page.js", "browser.js")
+STYLE = (PARTS / "style.css",)
+# what every page with a dialogue browser begins with; its own parts come behind
+BROWSER = tuple(PARTS / name for name in ("base.js", "axes.js", "listing.js", "chunks.js", "browser.js"))
+OWN = tuple(PARTS / name for name in ("page.js", "run.js"))
 
 
 def write_report(directory: Path) -> Path:
@@ -20,11 +24,19 @@ def write_report(directory: Path) -> Path:
     Raises FileNotFoundError when ``directory`` is no run directory, ValueError for a damaged file in it.
     """
     path = RunDirectory(directory).report
-    write_text(path, render(collect(directory)))
+    write_text(path, render(*collect(directory)))
     return path
 
 
-def render(data: Mapping[str, Any]) -> str:
-    """The page for what ``report_data.collect`` gathered."""
-    scripts = [PARTS / name for name in SCRIPTS]
-    return assemble(PARTS / "page.html", style=[PARTS / "style.css"], script=scripts, data=inert(data))
+def render(told: Mapping[str, Any], dialogues: Dialogues) -> str:
+    """The page for what ``data.collect`` gathered."""
+    return assemble(
+        "Optima run",
+        before=[PARTS / "run.html"],
+        after=[PARTS / "settings.html"],
+        style=STYLE,
+        script=[*BROWSER, *OWN],
+        data=dialogues.data(dict(told)),
+        index=dialogues.index,
+        chunks=dialogues.blocks(),
+    )

@@ -16,6 +16,17 @@ import aiohttp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+# resolves when both panes show turns, or after 10 s
+PANES = """new Promise((done) => { const end = Date.now() + 10000; (function look() {
+  const open = (pane) => pane.querySelector('.turns') || !pane.querySelector('select');
+  const ready = [...document.querySelectorAll('.pane')].every(open);
+  if (ready || Date.now() > end) done(ready); else setTimeout(look, 10); })(); })"""
+# resolves when the dialogues have been counted
+OPEN = """new Promise((done) => (function look() {
+  if (/^\\d+ of/.test(count.textContent)) done(true); else setTimeout(look, 10); })())"""
+# resolves with the count of the next filter that has been applied
+COUNTED = """new Promise((done) => new MutationObserver(() => {
+  if (/^\\d+ of/.test(count.textContent)) done(count.textContent); }).observe(count, {childList: true}))"""
 
 
 class Page:

@@ -2,7 +2,6 @@
 const blockNames = Object.keys(data.blocks), envs = [...new Set(data.rows.map((row) => row.env))];
 const percent = (value) => isNumber(value) ? `${(100 * value).toFixed(1)}%` : "–";
 const chance = (p) => isNumber(p) && p < 0.001 ? "<0.001" : show(p);
-const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const edges = (interval) => interval ? `[${show(interval[0])}, ${show(interval[1])}]` : "";
 const withInterval = (value, interval) => element("span", { text: show(value) }, element("span", { class: "ci", text: edges(interval) }));
 const seedsOf = (row) => Array.isArray(row.seeds) ? row.seeds.length : row.seeds;

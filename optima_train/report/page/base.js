@@ -13,6 +13,7 @@ function element(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
+const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const nothing = (text) => element("p", { class: "soft", text });
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 function show(value) {

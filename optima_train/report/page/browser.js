@@ -1,90 +1,116 @@
-// ---- dialogue browser
-// episode = [instance, origin, sample, score, correct, reward, terms, stop, answer, turns, error, kept, format]; turn = [agent, text, tokens, finish]
-const [INSTANCE, ORIGIN, SAMPLE, SCORE, CORRECT, REWARD, TERMS, STOP, ANSWER, TURNS, ERROR, KEPT, FORMAT] = Array(13).keys();
-const { episodes, instances, origins, agents } = data;
-let found = [];
-const tokensOf = (e) => e[TURNS].reduce((sum, turn) => sum + turn[2], 0);
-const spokenIn = (e) => e[TURNS].filter((turn) => agents[turn[0]] !== WORLD).length;
-const outcomes = {
-  correct: (e) => e[CORRECT] && !e[ERROR], wrong: (e) => !e[CORRECT] && !e[ERROR], "no answer": (e) => e[ANSWER] === null && !e[ERROR],
-  failed: (e) => Boolean(e[ERROR]), kept: (e) => e[KEPT] === 1, dropped: (e) => e[KEPT] === 0,
-};
-for (const stop of [...new Set(episodes.map((e) => e[STOP]))].sort()) outcomes[`stop: ${stop}`] = (e) => e[STOP] === stop;
+// ---- dialogue browser: two dialogues on the same question beside each other; a page says through ``view`` what its dialogues come from:
+// facets [{id, name, at}] to filter an origin by, named(origin) its name, titled(origin) and facts(origin) its facts for a choice and for a row, rank(i, j) numbers that say how well j
+// stands beside i (the lowest first), fits(i, j) whether it may, beside what that choice is called, before(i, j) whether j stands on the left
+function browse(index, view) {
+  const { origins, instances, agents, stops, columns: col, starts } = index;
+  const count = col.origin.length, originOf = (i) => origins[col.origin[i]], nameOf = (i) => view.named(originOf(i));
+  const outcomes = {
+    correct: (i) => col.correct[i] && !col.error[i], wrong: (i) => !col.correct[i] && !col.error[i] && col.answer[i] !== null,
+    "no answer": (i) => col.answer[i] === null && !col.error[i], failed: (i) => col.error[i] !== null,
+  };
+  const fate = (i) => Object.keys(outcomes).find((name) => outcomes[name](i)) ?? "wrong", fates = [];
+  for (let i = 0; i < count; i++) fates.push(fate(i));
+  const also = { kept: (i) => col.kept[i] === 1, dropped: (i) => col.kept[i] === 0 };
+  stops.forEach((name, number) => { also[`stop: ${name}`] = (i) => col.stop[i] === number; });
+  const severalSamples = col.sample.some((sample) => sample > 0);
+  const haystacks = instances.map(([id, question, answers]) => [id, question, ...answers].join("\n").toLowerCase());
+  const groups = instances.map(() => []);
+  for (let i = 0; i < count; i++) groups[col.instance[i]].push(i);
+  const ordered = view.grouped ? groups.flat() : col.origin.map((_, i) => i);
+  let found = [], turn = 0, search = 0;
 
-const byInstance = new Map();
-episodes.forEach((e, i) => byInstance.has(e[INSTANCE]) ? byInstance.get(e[INSTANCE]).push(i) : byInstance.set(e[INSTANCE], [i]));
-
-function contains(e, needle) {
-  const instance = instances[e[INSTANCE]];
-  const parts = [instance[0], instance[1], ...instance[2], e[ANSWER] ?? "", e[FORMAT] ?? "", e[ERROR] ?? ""];
-  return parts.some((text) => text.toLowerCase().includes(needle)) || e[TURNS].some((turn) => turn[1].toLowerCase().includes(needle));
+  const sizes = (i) => [plural(col.tokens[i], "token"), plural(col.turns[i], "turn")];
+  const title = (i) => [...view.titled(originOf(i)), ...(severalSamples ? [`sample ${col.sample[i]}`] : []), fates[i], plural(col.tokens[i], "token")].join(" · ");
+  function row(position) {
+    const i = found[position], facts = [...view.facts(originOf(i)), ...sizes(i), ...(col.format[i] ? [col.format[i]] : [])];
+    return [element("div", { class: "q", dir: "auto", text: instances[col.instance[i]][1] }),
+      element("div", { class: "m" }, element("span", { class: fates[i] === "correct" ? "yes" : "no", text: fates[i] }), ` · ${facts.join(" · ")}`)];
+  }
+  async function filter() {
+    const mine = ++search, outcome = $("f-outcome").value, needle = $("f-text").value.trim().toLowerCase();
+    const wanted = haystacks.map((text) => !needle || text.includes(needle));
+    const chosen = view.facets.map(({ id, at }) => [at, $(`f-${id}`).value]).filter(([, value]) => value !== "");
+    const from = origins.map((origin) => chosen.every(([at, value]) => String(origin[at]) === value));
+    const is = outcomes[outcome] ?? also[outcome] ?? (() => true);
+    const own = (i) => [col.answer[i], col.error[i], col.format[i]].some((text) => text && text.toLowerCase().includes(needle));
+    const fitting = ordered.filter((i) => from[col.origin[i]] && is(i));
+    const reveal = (saying) => {
+      found = fitting.filter((i) => wanted[col.instance[i]] || own(i) || saying.has(i));
+      $("count").textContent = `${found.length} of ${plural(count, "dialogue")}`;
+      fill(found.length);
+    };
+    if (!needle) return reveal(new Set());
+    $("count").textContent = "looking through the turns ...";
+    const saying = await sayingIt(needle, starts, () => mine === search);
+    return mine === search ? reveal(saying) : undefined;
+  }
+  function partner(i) {
+    const name = $("f-beside").value;
+    const some = groups[col.instance[i]].filter((j) => j !== i && (name ? nameOf(j) === name : view.fits(i, j)));
+    const ranked = some.map((j) => [view.rank(i, j, Boolean(name)), j]).sort(([a], [b]) => {
+      const at = a.findIndex((value, k) => value !== b[k]);
+      return at < 0 ? 0 : a[at] - b[at];
+    });
+    return ranked[0]?.[1] ?? -1;
+  }
+  async function fillPane(node, i, picker) {
+    const mine = node.turn = ++turn;
+    let turns;
+    try { turns = await turnsOf(i, starts); } catch (error) { return node.replaceChildren(picker, nothing(`The turns cannot be opened: ${error.message}`)); }
+    if (node.turn !== mine) return undefined; // another dialogue was chosen meanwhile
+    const facts = [`score ${show(col.score[i])}`, ...sizes(i), stops[col.stop[i]], ...(col.kept[i] === null ? [] : [col.kept[i] ? "kept for training" : "not kept"])];
+    const link = element("a", { href: `#dialogue-${i}`, text: "link" });
+    const parts = [picker, element("p", { class: "facts" }, `${facts.join(" · ")} · answer: `, element("bdi", { text: col.answer[i] ?? "none" }), " · ", link)];
+    if (col.error[i]) parts.push(element("p", { class: "no facts", dir: "auto", text: col.error[i] }));
+    if (col.terms[i]) {
+      const rows = [...Object.entries(col.terms[i]), ["reward", col.reward[i]]].map(([name, value]) => element("tr", {}, element("th", { scope: "row", text: name }), element("td", { text: show(value) })));
+      parts.push(element("details", { open: "" }, element("summary", { text: "reward terms, before weights" }), element("table", { class: "terms" }, element("tbody", {}, ...rows))));
+    }
+    const slots = [...new Set(turns.map(([agent]) => agent))];
+    parts.push(turnsView(turns.map(([agent, text, tokens, finish, prompt, cached]) => ({ agent: agents[agent], slot: slots.indexOf(agent), text,
+      note: [plural(tokens, "token"), ...(prompt ? [`prompt ${prompt}${cached ? `, ${cached} cached` : ""}`] : []), ...(finish === "stop" ? [] : [finish])].join(" · ") }))));
+    return node.replaceChildren(...parts);
+  }
+  function pane(i, side) {
+    const node = element("div", { class: "pane" }), siblings = groups[col.instance[i]];
+    const picker = element("select", { "aria-label": `${side} dialogue on this question`, onchange: () => fillPane(node, Number(picker.value), picker) },
+      ...siblings.map((j) => element("option", { value: j, text: title(j), ...(j === i ? { selected: "" } : {}) })));
+    node.append(picker);
+    fillPane(node, i, picker);
+    return node;
+  }
+  function openAt(position, byHand) {
+    if (position < 0) return $("detail").replaceChildren(nothing("No dialogue fits these filters."));
+    const i = found[position], other = partner(i), instance = instances[col.instance[i]];
+    if (byHand) history.replaceState(null, "", `#dialogue-${i}`);
+    const none = element("div", { class: "pane" }, nothing(`${$("f-beside").value || "Nothing else"} has no dialogue on this question.`));
+    const panes = other < 0 ? [pane(i, "left"), none] : view.before(i, other) ? [pane(other, "left"), pane(i, "right")] : [pane(i, "left"), pane(other, "right")];
+    const accepted = element("p", { class: "soft" }, "accepted: ", element("bdi", { text: instance[2].join(" | ") }), " · ", element("bdi", { text: instance[0] }));
+    return $("detail").replaceChildren(element("p", { class: "question", dir: "auto", text: instance[1] }), accepted, knowledge(instance[3]), element("div", { class: "pair" }, ...panes));
+  }
+  // a link opens its dialogue, whatever the filters say
+  function follow() {
+    const i = Number(/^#dialogue-(\d+)$/.exec(location.hash)?.[1] ?? -1);
+    if (i < 0 || i >= count) return;
+    $("filters").reset();
+    found = ordered;
+    $("count").textContent = `${count} of ${plural(count, "dialogue")}`;
+    fill(count, ordered.indexOf(i));
+    $("dialogues").scrollIntoView();
+  }
+  for (const { id, name, at } of view.facets) {
+    $("facets").append(element("label", {}, `${name} `, element("select", { id: `f-${id}` })));
+    options($(`f-${id}`), [...new Set(origins.map((origin) => String(origin[at])))]);
+  }
+  options($("f-outcome"), [...Object.keys(outcomes), ...Object.keys(also).filter((name) => ordered.some(also[name]))]);
+  options($("f-beside"), [...new Set(origins.map((origin) => view.named(origin)))]);
+  $("f-beside").options[0].textContent = view.beside;
+  const left = data.total - data.shown;
+  if (left > 0) $("omitted").textContent = `${plural(left, "more dialogue")} ${left === 1 ? "is" : "are"} in the episode logs and not on this page.`;
+  const fill = listing(row, openAt);
+  onfilter($("filters"), filter);
+  filter();
+  follow();
+  addEventListener("hashchange", follow);
 }
-function filter() {
-  const iteration = $("f-iteration").value, stage = $("f-stage").value, outcome = $("f-outcome").value;
-  const needle = $("f-text").value.trim().toLowerCase();
-  found = [];
-  episodes.forEach((e, i) => {
-    const origin = origins[e[ORIGIN]];
-    if (iteration !== "" && origin[0] !== iteration) return;
-    if (stage !== "" && origin[1] !== stage) return;
-    if (outcome !== "" && !outcomes[outcome](e)) return;
-    if (needle && !contains(e, needle)) return;
-    found.push(i);
-  });
-  $("count").textContent = `${found.length} of ${episodes.length} dialogues`;
-  fill(found.length);
-}
-function row(position) {
-  const e = episodes[found[position]], origin = origins[e[ORIGIN]];
-  const mark = e[ERROR] ? "failed" : e[CORRECT] ? "correct" : "wrong";
-  return [element("div", { class: "q", text: instances[e[INSTANCE]][1] }),
-    element("div", { class: "m" }, element("span", { class: mark === "correct" ? "yes" : "no", text: mark }),
-      ` · ${origin[0]} ${origin[1]} · ${tokensOf(e)} tokens · ${spokenIn(e)} turns` + (e[FORMAT] ? ` · ${e[FORMAT]}` : ""))];
-}
-function pane(index, onpick) {
-  const e = episodes[index], siblings = byInstance.get(e[INSTANCE]);
-  const picker = element("select", { "aria-label": "dialogue of the same question", onchange: () => onpick(Number(picker.value)) },
-    ...siblings.map((i) => element("option", { value: i, text: title(episodes[i]), ...(i === index ? { selected: "" } : {}) })));
-  const facts = [`score ${show(e[SCORE])}`, `${tokensOf(e)} tokens`, `${spokenIn(e)} turns`, e[STOP], `answer: ${e[ANSWER] ?? "none"}`];
-  if (e[KEPT] !== null) facts.push(e[KEPT] ? "kept for training" : "not kept");
-  const terms = Object.entries(e[TERMS]).map(([name, value]) => `${name} ${show(value)}`);
-  const node = element("div", { class: "pane" }, picker, element("p", { class: "soft", text: facts.join(" · ") }));
-  if (terms.length) node.append(element("p", { class: "soft", text: `reward ${show(e[REWARD])} = ${terms.join(", ")} (before weights)` }));
-  if (e[ERROR]) node.append(element("p", { class: "no", text: e[ERROR] }));
-  node.append(turnsView(e[TURNS].map(([agent, text, tokens, finish]) => (
-    { agent: agents[agent], slot: agent, text, note: `${tokens} tokens${finish === "stop" ? "" : `, ${finish}`}` }))));
-  return node;
-}
-const title = (e) => `${origins[e[ORIGIN]].join(" ")} · sample ${e[SAMPLE]} · ${e[CORRECT] ? "correct" : "wrong"} · ${tokensOf(e)} tokens`;
-function partner(index) {
-  // beside an evaluated dialogue: the untrained one; beside that: the last evaluated one; beside a sample: its best sibling
-  const siblings = byInstance.get(episodes[index][INSTANCE]).filter((i) => i !== index);
-  if (!siblings.length) return -1;
-  const stage = (i) => origins[episodes[i][ORIGIN]].join(" ");
-  const wanted = stage(index) === "untrained evaluate" ? siblings.filter((i) => stage(i).endsWith("evaluate")).pop() : siblings.find((i) => stage(i) === "untrained evaluate");
-  if (wanted !== undefined) return wanted;
-  return siblings.reduce((best, i) => (episodes[i][REWARD] > episodes[best][REWARD] ? i : best));
-}
-function drawDetail(left, right) {
-  if (left < 0) return $("detail").replaceChildren(nothing("No dialogue fits these filters."));
-  const instance = instances[episodes[left][INSTANCE]];
-  const panes = [pane(left, (i) => drawDetail(i, right))];
-  if (right >= 0) panes.push(pane(right, (i) => drawDetail(left, i)));
-  $("detail").replaceChildren(element("p", { class: "question", text: instance[1] }),
-    element("p", { class: "soft", text: `accepted: ${instance[2].join(" | ")} · ${instance[0]}` }), knowledge(instance[3]), element("div", { class: "pair" }, ...panes));
-  return undefined;
-}
-function openAt(position) {
-  if (position < 0) return drawDetail(-1, -1);
-  const index = found[position], other = partner(index);
-  // untrained on the left, whatever was clicked
-  const before = other >= 0 && origins[episodes[other][ORIGIN]][0] === "untrained";
-  return before ? drawDetail(other, index) : drawDetail(index, other);
-}
-options($("f-iteration"), [...new Set(origins.map((o) => o[0]))]);
-options($("f-stage"), [...new Set(origins.map((o) => o[1]))]);
-options($("f-outcome"), Object.keys(outcomes).filter((name) => episodes.some(outcomes[name])));
-if (data.total > episodes.length) $("omitted").textContent = `${data.total - episodes.length} more dialogues are in the run directory and not on this page.`;
-const fill = listing(row, openAt);
-onfilter($("filters"), filter);
-filter();
+const opening = (view) => unpacked("index").then((index) => browse(index, view(index))).catch((error) => { $("count").textContent = `The dialogues cannot be opened: ${error.message}`; });

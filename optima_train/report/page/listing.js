@@ -1,5 +1,5 @@
 // ---- a list of any length in #list: only the rows in sight exist in the page
-// row(position) gives a row's children, onchoose(position) hears of a choice (-1: the list is empty)
+// row(position) gives a row's children, onchoose(position, byHand) hears of a choice (-1: the list is empty)
 function listing(row, onchoose) {
   const ROW = 52, list = $("list");
   let count = 0, chosen = -1;
@@ -9,12 +9,12 @@ function listing(row, onchoose) {
     const rows = [];
     for (let position = first; position < last; position++) {
       rows.push(element("div", { class: "row", role: "option", id: `row-${position}`, "aria-selected": String(position === chosen),
-        "aria-posinset": position + 1, "aria-setsize": count, onclick: () => choose(position) }, ...row(position)));
+        "aria-posinset": position + 1, "aria-setsize": count, onclick: () => choose(position, true) }, ...row(position)));
     }
     $("rows").style.top = `${first * ROW}px`;
     $("rows").replaceChildren(...rows);
   }
-  function choose(position) {
+  function choose(position, byHand = false) {
     chosen = count ? Math.max(0, Math.min(position, count - 1)) : -1;
     const top = chosen * ROW;
     if (top < list.scrollTop) list.scrollTop = Math.max(0, top);
@@ -22,19 +22,19 @@ function listing(row, onchoose) {
     draw();
     if (chosen < 0) list.removeAttribute("aria-activedescendant");
     else list.setAttribute("aria-activedescendant", `row-${chosen}`);
-    onchoose(chosen);
+    onchoose(chosen, byHand);
   }
   list.addEventListener("scroll", draw, { passive: true });
   list.addEventListener("keydown", (event) => {
     const to = { ArrowDown: chosen + 1, ArrowUp: chosen - 1, PageDown: chosen + 10, PageUp: chosen - 10, Home: 0, End: count - 1 }[event.key];
-    if (to !== undefined) { event.preventDefault(); choose(to); }
+    if (to !== undefined) { event.preventDefault(); choose(to, true); }
   });
   addEventListener("resize", draw);
-  return (length) => {
+  return (length, at = 0) => {
     count = length;
     $("spacer").style.height = `${count * ROW}px`;
     list.scrollTop = 0;
-    choose(0);
+    choose(at);
   };
 }
 // filters apply at once, a text field's a moment after its last key

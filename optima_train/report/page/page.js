@@ -71,8 +71,3 @@ function drawTerms() {
   });
   $("plot-terms").replaceChildren(svg, legend);
 }
-
-drawHead();
-sortable($("results"), columns, [{ rows: data.results }]);
-drawScores();
-drawTerms();

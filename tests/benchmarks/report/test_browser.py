@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.bench_run import METHODS, write_bench, write_many
-from support.browser import CHROMIUM, Page, browsing
+from support.browser import CHROMIUM, COUNTED, OPEN, PANES, Page, browsing
 
 from benchmarks.report import page as pages
 from benchmarks.report.directory import load
@@ -21,16 +21,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 COLUMN = """[...document.querySelectorAll('{} tbody')].map((block) =>
   [...block.querySelectorAll('tr:not(.group)')].map((row) => row.cells[{}].textContent))"""
 TABLE = "#envs .env:first-child table"
-# resolves when the count of dialogues has been written next
-COUNTED = "new Promise((done) => new MutationObserver(() => done(count.textContent)).observe(count, {childList: true}))"
-# resolves when both panes show turns, or after 10 s
-PANES = """new Promise((done) => { const end = Date.now() + 10000; (function look() {
-  const open = (pane) => pane.querySelector('.turns') || !pane.querySelector('select');
-  const ready = [...document.querySelectorAll('.pane')].every(open);
-  if (ready || Date.now() > end) done(ready); else setTimeout(look, 10); })(); })"""
-OPEN = """new Promise((done) => (function look() {
-  if (/^\\d+ of/.test(count.textContent)) done(true); else setTimeout(look, 10); })())"""
-
 
 Look = Callable[[Page], Awaitable[None]]
 
@@ -155,6 +145,25 @@ def test_dialogues_are_filtered_and_stand_side_by_side(look_at):
         await page.call("Input.insertText", text=" and nothing like it")
         assert await page.value("counted") == "0 of 324 dialogues"
         assert "No dialogue fits" in (await page.texts("#detail"))[0]
+
+    look_at(look)
+
+
+def test_a_link_opens_its_dialogue_whatever_the_filters_say(look_at):
+    async def look(page: Page) -> None:
+        await page.click("#rows .row", 5)
+        assert await page.value(PANES)
+        question, link = await page.texts(".question"), await page.value("location.hash")
+        assert await page.value("document.querySelector('.pane a').getAttribute('href')") == link
+        await choose(page, "outcome", "failed")
+        assert await page.texts(".question") != question
+        await page.value("location.hash = ''")
+        await page.value(f"location.hash = {json.dumps(link)}")
+        await page.value("new Promise(requestAnimationFrame)")
+        assert await page.value(PANES)
+        assert await page.texts(".question") == question
+        assert await page.value("document.querySelector('.pane a').getAttribute('href')") == link
+        assert await page.texts("#count") == ["324 of 324 dialogues"]
 
     look_at(look)
 

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import html.parser
 import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bench_run import HOSTILE, METHODS, write_bench
+from support.pages import Outline, opened
 
 from benchmarks.report import page
-from benchmarks.report.dialogues import CHUNK, choose, pack, squeeze
+from benchmarks.report.dialogues import choose, pack
 from benchmarks.report.directory import Bench, load
-
-
-class Outline(html.parser.HTMLParser):
-    """The tags of a page as an HTML parser sees them, and the texts of its script blocks by id."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.blocks: dict[str, str] = {}
-        self._inside = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self._inside = dict(attrs).get("id") or "code" if tag == "script" else ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.blocks[self._inside] = self.blocks.get(self._inside, "") + data
-
-
-def opened(text: str) -> Any:
-    return json.loads(gzip.decompress(base64.b64decode(text)))
+from optima_train.report.dialogues import CHUNK, squeeze
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +26,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture(scope="module")
 def outline(bench: Bench) -> Outline:
-    seen = Outline()
-    seen.feed(page.write(bench).read_text(encoding="utf-8"))
-    return seen
+    return Outline(page.write(bench).read_text(encoding="utf-8"))
 
 
 def test_every_episode_is_in_the_page_once(bench: Bench, outline: Outline):
@@ -64,7 +38,7 @@ def test_every_episode_is_in_the_page_once(bench: Bench, outline: Outline):
     column = index["columns"]
     assert {len(values) for values in column.values()} == {len(episodes)}
     for place, (cell, episode) in enumerate(episodes):
-        label, env, model, seed, block = index["cells"][column["cell"][place]]
+        label, env, model, seed, block = index["origins"][column["origin"][place]]
         assert (label, env, model, seed, block) == (cell.label, cell.env, cell.model, episode.key.seed, cell.block)
         known = index["instances"][column["instance"][place]]
         assert known[:2] == [episode.instance.id, episode.instance.question]
@@ -104,12 +78,12 @@ def test_the_page_asks_for_nothing_from_outside(outline: Outline, bench: Bench):
 def test_too_many_dialogues_lose_whole_questions(bench: Bench):
     packed = pack(bench, most=100)
     index = opened(packed.index)
-    assert (packed.shown, packed.total) == (len(index["columns"]["cell"]), 324)
+    assert (packed.shown, packed.total) == (len(index["columns"]["origin"]), 324)
     assert packed.shown <= 100
-    per_question = Counter(zip(index["columns"]["instance"], index["columns"]["cell"], strict=True))
+    per_question = Counter(zip(index["columns"]["instance"], index["columns"]["origin"], strict=True))
     cells_of = Counter(instance for instance, _ in per_question)
     assert set(cells_of.values()) == {14, 13}, "every question shown is shown for every method and seed"
-    envs = Counter(index["cells"][cell][1] for cell in index["columns"]["cell"])
+    envs = Counter(index["origins"][cell][1] for cell in index["columns"]["origin"])
     assert set(envs) == {"twohop-asym", "arith-debate"}
 
 
@@ -125,7 +99,7 @@ def test_chosen_questions_fit_and_are_taken_in_turn(counts: dict, most: int):
 
 
 def test_chunks_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("benchmarks.report.dialogues.CHUNK", 3_000)
+    monkeypatch.setattr("optima_train.report.dialogues.CHUNK", 3_000)
     packed = pack(bench)
     index = opened(packed.index)
     sizes = [len(opened(chunk)) for chunk in packed.chunks]
@@ -139,9 +113,8 @@ def test_a_suite_without_logs_has_a_page_too(tmp_path: Path):
     row = {"label": "a", "block": "fair", "env": "e", "model": "m", "score": 0.5, "tokens": 3}
     (tmp_path / "summary.json").write_text(json.dumps({"name": HOSTILE, "rows": [row]}))
     text = page.write(load(tmp_path)).read_text(encoding="utf-8")
-    seen = Outline()
-    seen.feed(text)
-    assert opened(seen.blocks["index"])["columns"]["cell"] == []
+    seen = Outline(text)
+    assert opened(seen.blocks["index"])["columns"]["origin"] == []
     assert "img" not in seen.tags and json.loads(seen.blocks["data"])["shown"] == 0
 
 

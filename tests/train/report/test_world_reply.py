@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from support.bench_run import write_bench
-from support.browser import CHROMIUM, browsing
+from support.browser import CHROMIUM, OPEN, PANES, browsing
+from support.pages import unpacked
 from support.runs import write_log, write_run
 
 from benchmarks.report.dialogues import pack
@@ -39,9 +40,10 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_run_keeps_the_replies(run: Path):
-    data = collect(run)
-    assert data["agents"] == ["Alice", ENVIRONMENT]
-    assert [[turn[0] for turn in e[9]] for e in data["episodes"]] == [[0, 1, 0, 1, 0]] * 3
+    _, dialogues = collect(run)
+    index, turns = unpacked(dialogues)
+    assert index["agents"] == ["Alice", ENVIRONMENT]
+    assert [[turn[0] for turn in said] for said in turns] == [[0, 1, 0, 1, 0]] * 3
 
 
 @needs_browser
@@ -50,6 +52,8 @@ def test_a_reply_is_drawn_as_the_worlds(run: Path, tmp_path: Path):
 
     async def look() -> None:
         async with browsing(report, tmp_path / "profile") as page:
+            await page.value(OPEN)
+            assert await page.value(PANES)
             assert len(await page.texts(".turn")) == 5 and len(await page.texts(".turn.world")) == 2
             assert await page.texts(".turn.world .who span") == ["reply of the world"] * 2
             assert all("tokens" in text for text in await page.texts(".turn:not(.world) .who span"))

@@ -13,7 +13,7 @@ from optima_train.run.layout import RunDirectory, StageDirectory, iteration_fold
 
 ROOT = Path(__file__).parents[3]
 # names that other formats fix, or that only a file of ours beside a run has
-OTHERS = {"config.json", "adapter_config.json", "page.html"}
+OTHERS = {"config.json", "adapter_config.json", "frame.html"}
 
 
 def test_the_page_follows_the_code() -> None:

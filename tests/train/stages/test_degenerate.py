@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from support.pages import unpacked
+
 from optima_train.config.loading import load
 from optima_train.loop.experiment import Experiment
 from optima_train.loop.results import LoopState
@@ -38,12 +40,14 @@ def test_without_any_pair_the_model_stays_and_the_run_goes_on(tmp_path: Path, sm
 
 def shown(directory: Path) -> None:
     """The report has the trees' numbers, not their dialogues."""
-    data = collect(directory)
+    data, dialogues = collect(directory)
     assert {"trees", "sampled_share", "pairs", "skipped"} <= set(data["columns"])
     assert data["results"][1]["kept"] == 3 and "trees" not in data["results"][1]
     assert 0 < data["results"][2]["sampled_share"] <= 1
     done = json.loads((directory / "it001/grow/DONE.json").read_text())["numbers"]
     assert [iteration for iteration, _ in data["terms"]["total"]] == [0, 1]
     assert data["terms"]["total"][1][1] == round(done["reward"], 5)
-    assert {origin[1] for origin in data["origins"]} == {"evaluate", "generate"}, "trees are counted, not listed"
+    assert {origin[1] for origin in unpacked(dialogues)[0]["origins"]} == {"evaluate", "generate"}, (
+        "trees are counted, not listed"
+    )
     assert "sampled_share" in write_report(directory).read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ async function unpacked(id) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 }
-const KEPT = 12;
+const RECENT = 12;
 const recent = new Map();
 // the turns of an episode: [[agent, text, tokens, finish, prompt tokens, cached tokens]]
 async function turnsOf(index, starts) {
@@ -17,6 +17,16 @@ async function turnsOf(index, starts) {
   const chunk = recent.get(number) ?? unpacked(`chunk-${number}`);
   recent.delete(number);
   recent.set(number, chunk);
-  if (recent.size > KEPT) recent.delete(recent.keys().next().value);
+  if (recent.size > RECENT) recent.delete(recent.keys().next().value);
   return (await chunk)[index - starts[number]];
+}
+// the episodes in which a turn holds ``needle``; ``going()`` says whether anybody still wants to know
+async function sayingIt(needle, starts, going) {
+  const saying = new Set();
+  for (let number = 0; number < starts.length && going(); number++) {
+    (await unpacked(`chunk-${number}`)).forEach((turns, place) => {
+      if (turns.some((turn) => turn[1].toLowerCase().includes(needle))) saying.add(starts[number] + place);
+    });
+  }
+  return saying;
 }
