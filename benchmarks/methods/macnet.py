@@ -33,13 +33,13 @@ async def macnet(session: Session) -> str | None:
     levels = layers(count, edges)
     artifacts: dict[int, Turn] = {}
     for depth, level in enumerate(levels):
-        heat = session.options["temperature"] * (1 - (depth + 1) / (len(levels) + 1))
+        temperature = session.options["temperature"] * (1 - (depth + 1) / (len(levels) + 1))
         roots = [node for node in level if not sources(node, edges)]
-        calls = [session.ask(places[node].name, places[node].prompt, temperature=heat) for node in roots]
+        calls = [session.ask(places[node].name, places[node].prompt, temperature=temperature) for node in roots]
         artifacts.update(zip(roots, await session.together(calls), strict=True))
-        revised = await revise(session, places, [edge for edge in edges if edge[1] in level], artifacts, heat)
+        revised = await revise(session, places, [edge for edge in edges if edge[1] in level], artifacts, temperature)
         merging = [node for node in level if len(revised.get(node, [])) > 1]
-        merged = await session.together([merge(session, places[node], revised[node], heat) for node in merging])
+        merged = await session.together([merge(session, places[node], revised[node], temperature) for node in merging])
         artifacts.update({node: drafts[0] for node, drafts in revised.items()})
         artifacts.update(zip(merging, merged, strict=True))
     ends = [artifacts[node] for node in sinks(count, edges)]
@@ -47,7 +47,7 @@ async def macnet(session: Session) -> str | None:
 
 
 async def revise(
-    session: Session, places: list[Seat], edges: list[tuple[int, int]], artifacts: dict[int, Turn], heat: float
+    session: Session, places: list[Seat], edges: list[tuple[int, int]], artifacts: dict[int, Turn], temperature: float
 ) -> dict[int, list[Turn]]:
     """Artifacts revised along ``edges``, by target node: all critics at the same time, then all actors."""
     drafts = [f"Draft:\n{pasted([artifacts[low]])}" for low, _ in edges]
@@ -55,26 +55,26 @@ async def revise(
     for (_, high), draft in zip(edges, drafts, strict=True):
         facts = places[high].prompt[1:]  # what its node knows, without the solver's task
         prompt = told(({"role": "system", "content": CRITIC}, *facts), draft)
-        critics.append(session.ask(f"{places[high].name}-critic", prompt, temperature=heat))
+        critics.append(session.ask(f"{places[high].name}-critic", prompt, temperature=temperature))
     comments = await session.together(critics)
     actors = []
     for (_, high), draft, comment in zip(edges, drafts, comments, strict=True):
         task = f"{draft}\n{pasted([comment])}\nWrite the whole solution anew, mended, with the answer as"
         prompt = told(places[high].prompt, f"{task} {session.answer_form}.")
-        actors.append(session.ask(places[high].name, prompt, temperature=heat))
+        actors.append(session.ask(places[high].name, prompt, temperature=temperature))
     revised: dict[int, list[Turn]] = {}
     for (_, high), turn in zip(edges, await session.together(actors), strict=True):
         revised.setdefault(high, []).append(turn)
     return revised
 
 
-async def merge(session: Session, seat: Seat, drafts: list[Turn], heat: float) -> Turn:
+async def merge(session: Session, seat: Seat, drafts: list[Turn], temperature: float) -> Turn:
     """One artifact out of several."""
     task = (
         f"{numbered(drafts)}\nMerge these into one solution that keeps what is right in each of them, "
         f"with the answer as {session.answer_form}."
     )
-    return await session.ask(seat.name, told(seat.prompt, task), temperature=heat)
+    return await session.ask(seat.name, told(seat.prompt, task), temperature=temperature)
 
 
 MACNET = Baseline(

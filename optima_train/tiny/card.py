@@ -65,14 +65,14 @@ def measure(model: str, instances: int) -> Iterator[dict[str, Any]]:
     for world, (formats, longest) in WORLDS.items():
         game = scenario(world, split="validation")
         for name in ("plain", *formats):
-            for heat in TEMPERATURES:
-                policy = LLMPolicy(backend, Sampling(heat, max_tokens=longest), hint=TALK.get(name))
+            for temperature in TEMPERATURES:
+                policy = LLMPolicy(backend, Sampling(temperature, max_tokens=longest), hint=TALK.get(name))
                 episodes = rollout(game, policy, episodes=instances, concurrency=64)
                 told = [game.supported(e.instance, e.turns) for e in episodes if e.outcome.answer is not None]
                 yield {
                     "world": world,
                     "prompt": name,
-                    "temperature": heat,
+                    "temperature": temperature,
                     "score": mean(e.score for e in episodes),
                     "tokens": mean(e.tokens for e in episodes),
                     "turns": mean(len(e.turns) for e in episodes),

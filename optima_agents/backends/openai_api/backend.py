@@ -20,9 +20,9 @@ from ..chat.thinking import apart
 from ..own_loop import OwnLoop
 from .address import Address
 from .extras import extras
-from .http_json import HttpJson, Lost
+from .http_json import ConnectionFailed, HttpJson
 from .reading import Served, read_completion, read_models
-from .refusals import Refused, printable
+from .refusals import HttpError, printable
 
 log = logging.getLogger(__name__)
 NO_LIST = (404, 405, 501)  # of a proxy that offers completions only
@@ -165,14 +165,14 @@ class OpenAIBackend:
         url = path if "://" in path else self.address.url(path)
         try:
             return await self._http.ask(method, url, body, headers)
-        except Refused as err:
+        except HttpError as err:
             raise self._refusal(err) from None
-        except Lost as err:
+        except ConnectionFailed as err:
             raise self._lost(err) from None
         except BackendError as err:
             raise BackendError(f"{self.base}: {err}") from None
 
-    def _lost(self, err: Lost) -> Exception:
+    def _lost(self, err: ConnectionFailed) -> Exception:
         why = self._clean(str(err))
         if not err.reached:
             return EngineDead(f"{self.base} cannot be reached: {why}, {self._tries()}")
@@ -180,7 +180,7 @@ class OpenAIBackend:
             why = f"nothing came for {self._http.timeout_s:g} s"
         return BackendError(f"{self.base}: {why}, {self._tries()}")
 
-    def _refusal(self, err: Refused) -> Exception:
+    def _refusal(self, err: HttpError) -> Exception:
         status = err.status
         text = f"{self.base}: HTTP {status}: {self._clean(printable(str(err)))[:500]}"
         if err.overflow:
@@ -191,7 +191,7 @@ class OpenAIBackend:
             return EngineDead(f"{text}; give the address that answers, redirects are not followed")
         if status == 404 or err.code == "insufficient_quota":
             return EngineDead(text)
-        return BackendError(f"{text}, {self._tries()}" if err.passing else text)
+        return BackendError(f"{text}, {self._tries()}" if err.retryable else text)
 
     def _was(self, err: Exception, *statuses: int) -> bool:
         """Whether ``_refusal`` made ``err`` of one of these statuses; what else the server wrote does not count."""

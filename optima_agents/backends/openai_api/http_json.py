@@ -20,20 +20,20 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from ..base import BackendError
-from .refusals import Refused, inside, refused
+from .refusals import HttpError, inside, refused
 
 if TYPE_CHECKING:
     import aiohttp
 
 log = logging.getLogger(__name__)
-FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WISH_S = 0.5, 8.0, 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S = 0.5, 8.0, 60.0
 MAX_BYTES = 64 << 20  # an endless answer must not fill memory
 
 
-class Lost(Exception):
+class ConnectionFailed(Exception):
     """No whole answer came. ``reached``: whether there was a connection; ``silent``: whether it timed out."""
 
-    passing, wish_s = True, None
+    retryable, retry_after = True, None
 
     def __init__(self, message: str, *, reached: bool, silent: bool) -> None:
         super().__init__(message)
@@ -63,16 +63,18 @@ class HttpJson:
     async def ask(self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON of the answer, or a str if it is none and does not say it is.
 
-        Raises Refused or Lost after the last try, BackendError for broken JSON or an answer above ``MAX_BYTES``.
+        Raises HttpError or ConnectionFailed after the last try, BackendError for broken JSON or an answer above
+        ``MAX_BYTES``.
         """
         async with self._slots:
             for tried in range(self.retries + 1):
                 try:
                     return await self._once(method, url, body, headers)
-                except (Refused, Lost) as err:
-                    if tried == self.retries or not err.passing:
+                except (HttpError, ConnectionFailed) as err:
+                    if tried == self.retries or not err.retryable:
                         raise
-                    pause, why = _pause(tried, err.wish_s), f"HTTP {err.status}" if isinstance(err, Refused) else err
+                    pause = _pause(tried, err.retry_after)
+                    why = f"HTTP {err.status}" if isinstance(err, HttpError) else err
                 log.info("%s: %s; asking again in %.3f s", urlsplit(url).path, why, pause)
                 await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -92,7 +94,7 @@ class HttpJson:
         except (aiohttp.ClientError, TimeoutError) as err:
             away = isinstance(err, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
             silent = isinstance(err, TimeoutError)
-            raise Lost(f"{type(err).__name__}: {err}", reached=not away, silent=silent) from None
+            raise ConnectionFailed(f"{type(err).__name__}: {err}", reached=not away, silent=silent) from None
         self.answers += 1
         if answer.status >= 300:
             raise refused(answer.status, raw, answer.headers)
@@ -134,7 +136,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _pause(tried: int, wish_s: float | None) -> float:
-    if wish_s is not None and 0 < wish_s <= LONGEST_WISH_S:
-        return wish_s
+def _pause(tried: int, retry_after: float | None) -> float:
+    if retry_after is not None and 0 < retry_after <= LONGEST_RETRY_AFTER_S:
+        return retry_after
     return min(FIRST_PAUSE_S * 2**tried, LONGEST_PAUSE_S) * random.uniform(0.75, 1.0)

@@ -27,35 +27,37 @@ LOOKED_AT = 4_000  # characters of what a server wrote
 TOO_LONG = {200, 400, 413, 422, 500}  # the statuses under which servers say so
 
 
-class Refused(Exception):
+class HttpError(Exception):
     """The server answered with an error: its ``status``, its own ``code`` if it gave one, and what it wrote.
 
-    ``passing``: it may go through later. ``overflow``: the prompt does not fit the model. ``moved``: a redirect.
+    ``retryable``: it may go through later. ``overflow``: the prompt does not fit the model. ``moved``: a redirect.
     """
 
-    def __init__(self, status: int, code: object, message: str, wish_s: float | None = None, kinds: str = "") -> None:
+    def __init__(
+        self, status: int, code: object, message: str, retry_after: float | None = None, kinds: str = ""
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.wish_s = status, code, wish_s
+        self.status, self.code, self.retry_after = status, code, retry_after
         told = f"{code} {kinds}"
         self.overflow = status in TOO_LONG and bool(OVERFLOW.search(f"{told} {message}"[:LOOKED_AT]))
         later = status in PASSING or status >= 500 or (status == 200 and bool(LATER.search(told)))
-        self.passing = later and not self.overflow and "insufficient_quota" not in told
+        self.retryable = later and not self.overflow and "insufficient_quota" not in told
         self.moved = 300 <= status < 400
 
 
-def refused(status: int, raw: bytes, headers: Mapping[str, str]) -> Refused:
+def refused(status: int, raw: bytes, headers: Mapping[str, str]) -> HttpError:
     """An answer with an error status."""
     if 300 <= status < 400:
-        return Refused(status, None, f"it sends callers on to {headers.get('Location', 'nowhere')[:200]}")
+        return HttpError(status, None, f"it sends callers on to {headers.get('Location', 'nowhere')[:200]}")
     try:
         told = json.loads(raw)
     except (ValueError, RecursionError):
         told = raw.decode("utf-8", "replace")
     code, message, kinds = _words(told)
-    return Refused(status, code, message, _wish(headers), kinds)
+    return HttpError(status, code, message, _retry_after(headers), kinds)
 
 
-def inside(data: Any) -> Refused | None:
+def inside(data: Any) -> HttpError | None:
     """The refusal in the JSON of an answer with status 200, if it is one; its own code then stands for the status."""
     if isinstance(data, list) and data and isinstance(data[0], dict) and data[0].get("error"):
         data = data[0]  # Gemini's
@@ -74,7 +76,7 @@ def inside(data: Any) -> Refused | None:
         return None
     code, message, kinds = _words(told)
     number = next((n for n in map(_status, (code, data.get("status"), data.get("status_code"))) if n), 200)
-    return Refused(number, code, message, kinds=kinds)
+    return HttpError(number, code, message, kinds=kinds)
 
 
 def _first(choices: Any) -> dict[str, Any] | None:
@@ -112,7 +114,7 @@ def _texts(told: Mapping[str, Any]) -> Iterator[str]:
             yield str(told[name])
 
 
-def _wish(headers: Mapping[str, str]) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds the server asks to wait for: ``Retry-After-Ms``, or ``Retry-After`` as a number or a date."""
     with suppress(ValueError, KeyError):
         return float(headers["Retry-After-Ms"]) / 1000

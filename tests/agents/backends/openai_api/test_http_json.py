@@ -15,8 +15,8 @@ from support.faulty_server import answer
 pytest.importorskip("aiohttp")
 from optima_agents.backends.base import BackendError
 from optima_agents.backends.openai_api import http_json, refusals
-from optima_agents.backends.openai_api.http_json import HttpJson, Lost
-from optima_agents.backends.openai_api.refusals import Refused
+from optima_agents.backends.openai_api.http_json import ConnectionFailed, HttpJson
+from optima_agents.backends.openai_api.refusals import HttpError
 
 OK = answer({"fine": True})
 
@@ -34,10 +34,10 @@ def asked(server, **options):
     return asyncio.run(run())
 
 
-def refusal(server, data, **kwargs) -> Refused:
+def refusal(server, data, **kwargs) -> HttpError:
     server.script = [answer(data, 400, **kwargs)]
     server.seen.clear()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(HttpError) as caught:
         asked(server)
     assert len(server.asked()) == 1, "what the client did wrong is not asked again"
     return caught.value
@@ -79,14 +79,14 @@ def test_a_wish_of_the_server_is_obeyed_within_reason(server, caplog, monkeypatc
 
 def test_a_wish_may_be_a_date_and_pauses_grow():
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert 25 < (refusals._wish({"Retry-After": later}) or 0) <= 30
+    assert 25 < (refusals._retry_after({"Retry-After": later}) or 0) <= 30
     first, later, last = (http_json._pause(tried, None) for tried in (0, 3, 20))
     assert first <= 0.5 < 3 <= later <= 4 < 6 <= last <= 8
 
 
 @given(st.text(alphabet=st.characters(codec="latin-1")))
 def test_no_header_breaks_the_pause(text):
-    assert 0 < http_json._pause(0, refusals._wish({"Retry-After": text, "Retry-After-Ms": text})) <= 60
+    assert 0 < http_json._pause(0, refusals._retry_after({"Retry-After": text, "Retry-After-Ms": text})) <= 60
 
 
 def test_an_endless_answer_is_cut_off_and_not_asked_for_again(server, monkeypatch):
@@ -124,11 +124,11 @@ def test_what_a_server_writes_about_an_error_is_found(server, data, told, code):
 
 def test_a_lost_answer_says_whether_the_server_was_reached(server):
     server.script = ["half"]
-    with pytest.raises(Lost) as half:
+    with pytest.raises(ConnectionFailed) as half:
         asked(server, retries=0)
     assert (half.value.reached, half.value.silent) == (True, False)
     server.script = ["hang"]
-    with pytest.raises(Lost) as silent:
+    with pytest.raises(ConnectionFailed) as silent:
         asked(server, retries=0, timeout_s=0.05)
     assert (silent.value.reached, silent.value.silent) == (True, True)
 
@@ -149,7 +149,7 @@ def test_the_proxy_of_the_environment_is_used_except_where_it_is_told_not_to(ser
     assert asyncio.run(run()) == {"fine": True}
     assert server.seen[0][0] == "http://model.invalid/v1/completions"
     monkeypatch.setenv("no_proxy", "model.invalid")
-    with pytest.raises(Lost) as away:
+    with pytest.raises(ConnectionFailed) as away:
         asyncio.run(run())
     assert not away.value.reached
 

@@ -11,12 +11,12 @@ pytest.importorskip("aiohttp")
 from optima_agents import Request, make_backend
 from optima_agents.backends.base import BackendError, ContextOverflow, EngineDead
 from optima_agents.backends.openai_api.backend import OpenAIBackend
-from optima_agents.backends.openai_api.refusals import LOOKED_AT, Refused
+from optima_agents.backends.openai_api.refusals import LOOKED_AT, HttpError
 from optima_agents.backends.openai_api.token_server import TokenServer
 
 
 @pytest.mark.parametrize(
-    ("data", "words", "passing"),
+    ("data", "words", "retryable"),
     [
         ({"error": {"message": "Rate limit exceeded", "code": 429}}, "Rate limit exceeded", True),
         ({"error": {"message": "upstream died", "code": "502"}}, "upstream died", True),
@@ -32,14 +32,14 @@ from optima_agents.backends.openai_api.token_server import TokenServer
         ({"choices": [], "error": {"code": 500, "message": "oh"}}, "oh", True),
     ],
 )
-def test_an_error_inside_a_200_is_told_in_the_servers_words(server, ask, monkeypatch, data, words, passing):
+def test_an_error_inside_a_200_is_told_in_the_servers_words(server, ask, monkeypatch, data, words, retryable):
     monkeypatch.setattr("optima_agents.backends.openai_api.http_json.FIRST_PAUSE_S", 0.0)
     server.script = [answer(data)]
     with pytest.raises(BackendError, match=words):
         ask(retries=2)
-    assert len(server.asked()) == (3 if passing else 2 if data_is_400(data) else 1)
+    assert len(server.asked()) == (3 if retryable else 2 if data_is_400(data) else 1)
     server.script = [answer(data), answer(CHAT)]
-    if passing:
+    if retryable:
         assert ask(retries=1).text == "hello"
 
 
@@ -106,13 +106,13 @@ def test_too_long_a_prompt_is_told_apart_in_every_servers_words_and_not_asked_ag
     ],
 )
 def test_other_refusals_are_no_overflow(status, message):
-    assert not Refused(status, None, message).overflow
+    assert not HttpError(status, None, message).overflow
 
 
 def test_of_endless_words_only_the_first_are_looked_at():
     text = "prompt " * (1 << 20)
-    assert not Refused(400, None, text).overflow
-    assert not Refused(400, None, "x" * LOOKED_AT + " context length").overflow
+    assert not HttpError(400, None, text).overflow
+    assert not HttpError(400, None, "x" * LOOKED_AT + " context length").overflow
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
