@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import stat
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ class EpisodeLog(LineLog):
     """An open log of finished episodes; see ``LineLog``.
 
     ``holds``: what its episodes are of, plain JSON, for example ``{"env": ..., "team": ...}``. It becomes the first
-    line of a new log; a log that says something else there is refused with ValueError, one that says nothing is taken.
+    line of a new log; a log that says something else there is refused with ValueError, one that says nothing (of a
+    version before 0.2) is taken with a RuntimeWarning.
     """
 
     begins = (b'{"schema":', b'{"log":')
@@ -159,6 +161,8 @@ class EpisodeLog(LineLog):
         then = None if self.first is None else self.first.get("holds")
         now = parsed(strict_json(holds), str(self.path))
         if not isinstance(then, dict):
+            unsaid = f"{self.path} does not say what it holds; its dialogues are taken for the ones asked for"
+            warnings.warn(unsaid, RuntimeWarning, stacklevel=4)
             return
         for key in (key for key in now if then.get(key) != now[key]):
             old, new = (f"{value!r:.300}" for value in (then.get(key), now[key]))

@@ -148,7 +148,11 @@ def test_a_log_says_what_it_holds_and_refuses_to_hold_anything_else(tmp_path: Pa
 
 
 def test_a_log_of_before_that_does_not_say_is_taken(tmp_path: Path):
-    with EpisodeLog(written(tmp_path / "e.jsonl"), holds=HOLDS) as log:
+    path = written(tmp_path / "e.jsonl")
+    with (
+        pytest.warns(RuntimeWarning, match=r"e\.jsonl does not say what it holds"),
+        EpisodeLog(path, holds=HOLDS) as log,
+    ):
         log.append(episode(7))
     assert [e.instance.id for e in EpisodeLog.read(log.path)] == ["i0", "i1", "i2", "i7"]
 
