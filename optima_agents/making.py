@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from optima_envs.extras import need
 from optima_envs.keywords import Keywords, refusal
 from optima_envs.registry import Registry, unknown_name
 
@@ -23,6 +24,9 @@ POLICIES.register("scripted", "optima_agents.making:scripted_policy")
 POLICIES.register("random", "optima_agents.making:random_policy")
 POLICIES.register("human", "optima_agents.making:human_policy")
 
+# the extras that the built-in backends need; asked for before anything of theirs is imported
+NEEDS = {"hf": "hf", "vllm": "vllm", "openai": "openai"}
+
 
 def make_backend(name: str, *, cache: str | os.PathLike[str] | None = None, **kwargs: Any) -> Backend:
     """``"hf:tiny"``, ``"fake"`` ...: what stands before the first colon is the backend, the rest its model.
@@ -36,12 +40,19 @@ def make_backend(name: str, *, cache: str | os.PathLike[str] | None = None, **kw
 
 def open_backend(kind: str, model: str, *, cache: str | os.PathLike[str] | None = None, **kwargs: Any) -> Backend:
     """``make_backend`` for a name that is in two parts already."""
+    check_installed(kind)
     backend = _built("backend", kind, BACKENDS[kind], model, kwargs)
     if cache is None:
         return backend
     from .cache import CachedBackend, identity
 
     return CachedBackend(backend, cache, model=identity(kind, model, kwargs))
+
+
+def check_installed(kind: str) -> None:
+    """Raises MissingExtra where what a built-in backend needs is not installed."""
+    if kind in NEEDS:
+        need(NEEDS[kind], f"the backend {kind}")
 
 
 def make_policy(name: str, **kwargs: Any) -> Policy:

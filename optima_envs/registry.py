@@ -75,6 +75,11 @@ class Registry(Generic[T]):
         """The names registered so far; unlike iterating, this looks for no plugins."""
         return sorted(self._items)
 
+    def where(self, name: str) -> str | None:
+        """``"module:attr"`` of an item that has not been loaded; None for one that has, or that nobody registered."""
+        item = self._items.get(name)
+        return item if isinstance(item, str) else None
+
     def _scan(self) -> None:
         if self._scanned:
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 from .catalogue import announce_built_in
+from .extras import need
 from .games.rules import Order, Rules, Turns
 from .keywords import Keyword, Keywords, check_types, refusal
 from .records import Instance, Outcome, Turn, of_agents
@@ -135,6 +136,9 @@ def scenario(
         kwargs["agents"] = agent_names(agents) if isinstance(agents, int) else tuple(agents)
     make_rules, make_task = _factory(env.rules), _task_factory(env)
     of_rules, of_task = Keywords.of(make_rules), Keywords.of(make_task)
+    judge = METRICS[metric or env.metric]
+    if (extra := getattr(judge, "extra", None)) is not None:
+        need(extra, f"{env.id} is scored by {metric or env.metric}, which")
     unknown = [key for key in kwargs if key not in of_rules and key not in of_task]
     if unknown:
         raise TypeError(refusal(env.id, unknown, {"metric", *of_rules.names, *of_task.names}))
@@ -147,7 +151,7 @@ def scenario(
     for_task = {key: value for key, value in kwargs.items() if key in of_task and key not in others}
     # what data may be, the task that reads it knows
     check_types(env.id, make_task, {key: value for key, value in for_task.items() if key != "data"})
-    return Scenario(env.id, rules, make_task(**for_task), METRICS[metric or env.metric])
+    return Scenario(env.id, rules, make_task(**for_task), judge)
 
 
 def settings(id: str) -> tuple[Keyword, ...]:  # noqa: A002

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from optima_envs.extras import install
+
 from . import page, plots, tables
 from .directory import load
 
@@ -24,5 +26,5 @@ def write(directory: Path) -> Path:
     try:
         plots.write(bench)
     except ImportError:
-        log.warning("no plots as files: matplotlib is missing; pip install 'optima-marl[plots]'")
+        log.warning("no plots as files: matplotlib is missing; %s", install("plots"))
     return path

@@ -43,7 +43,7 @@ class Measure:
     """A metric made of one function ``(answer, golds) -> [0, 1]``; no answer is worth 0, a score of 1 is correct.
 
     ``instant`` promises that the function takes microseconds and waits for nothing. ``why(answer, golds)`` gives the
-    reason of a score of 0 that says nothing about the answer.
+    reason of a score of 0 that says nothing about the answer. ``extra``: what must be installed for it.
     """
 
     def __init__(
@@ -53,11 +53,13 @@ class Measure:
         *,
         instant: bool = False,
         why: Callable[[str, Sequence[str]], str | None] | None = None,
+        extra: str | None = None,
     ) -> None:
         self.name = name
         self.rate = rate
         self.instant = instant
         self.why = why
+        self.extra = extra
 
     def __repr__(self) -> str:
         return f"<metric {self.name}>"
@@ -75,7 +77,12 @@ class Measure:
 
 def best(compare: Callable[[str, str], float]) -> Callable[[str, Sequence[str]], float]:
     """Lift a comparison of two texts to several golds: the maximum, 0.0 without golds."""
-    return lambda answer, golds: max((compare(answer, gold) for gold in golds), default=0.0)
+
+    def rate(answer: str, golds: Sequence[str]) -> float:
+        return max((compare(answer, gold) for gold in golds), default=0.0)
+
+    rate.__doc__ = compare.__doc__
+    return rate
 
 
 METRICS: Registry[Metric] = Registry("metric", "optima.metrics")
@@ -139,6 +146,7 @@ def token_f1(tokenise: Callable[[str], Sequence[str]] = _PIECES.findall) -> Meas
         left, right = (list(tokenise(text.lower().strip("m= "))) for text in (answer, bare(gold)))
         return overlap_f1(left, right)
 
+    compare.__doc__ = token_f1.__doc__
     return Measure("token-f1", best(compare), instant=True)
 
 

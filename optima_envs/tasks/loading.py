@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from ..extras import install
 from ..text import printable
 
 Row = Mapping[str, Any]
@@ -238,7 +239,7 @@ def _parquet(env: str, path: Path) -> Rows:
     try:
         from pyarrow import ArrowException, parquet  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
     except ImportError:
-        raise DataError(f"{env}: reading {path.name} needs pyarrow; install optima-marl[data] or pass jsonl") from None
+        raise DataError(f"{env}: reading {path.name} needs pyarrow: {install('data')}, or pass jsonl") from None
     failures: tuple[type[Exception], ...] = (cast("Any", ArrowException), OSError)
     try:
         return _Table(cast("Any", parquet).read_table(path, memory_map=True))
@@ -260,7 +261,7 @@ def _builder(env: str, name: str, files: dict[str, list[str]], split: str) -> Ro
     try:
         from datasets import load_dataset  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
     except ImportError:
-        raise DataError(f"{env}: {name} needs the hub client; install optima-marl[data] or pass data=FILE") from None
+        raise DataError(f"{env}: {name} needs the hub client: {install('data')}, or pass data=FILE") from None
     kind = "parquet" if files[split][0].endswith(".parquet") else "json"
     try:
         loaded: Any = cast("Any", load_dataset)(kind, data_files=files, split=split)

@@ -13,6 +13,8 @@ import shutil
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
+from optima_envs.extras import install
+
 # distribution -> (module, what it is for, the extra that brings it)
 PACKAGES = {
     "numpy": ("numpy", "arrays", ""),
@@ -47,13 +49,7 @@ def run(args: argparse.Namespace) -> int:
     for name, (module, purpose, extra) in PACKAGES.items():
         found = installed(name, module)
         missing_core |= found is None and not extra
-        get = (
-            ""
-            if found
-            else f"  get it: pip install 'optima-marl[{extra}]'"
-            if extra
-            else "  broken install: pip install optima-marl"
-        )
+        get = "" if found else f"  get it: {install(extra)}" if extra else "  broken install: install optima-marl again"
         print(f"{'ok  ' if found else 'none'} {name:<13} {found or '-':<12} {purpose}{get}")
     return 1 if missing_core else 0
 

@@ -27,14 +27,18 @@ def preflight(config: TrainConfig) -> None:
     Raises ConfigError naming the key.
     """
     from optima_agents.formats import format_pool
-    from optima_agents.making import BACKENDS
+    from optima_agents.making import BACKENDS, check_installed
+    from optima_envs.extras import need
     from optima_envs.keywords import Keywords
     from optima_envs.rewards import TERMS
 
     from ..methods import METHODS, plan
 
     _try("method", lambda: METHODS[config.method])
+    _try("backend", lambda: check_installed(config.backend))
     _try("backend", lambda: BACKENDS[config.backend])
+    if config.tracker != "none":
+        _try("tracker", lambda: need("trackers", "the tracker", config.tracker))
     if config.train.lora and "adapter" not in Keywords.of(BACKENDS[config.backend]).names:
         raise ConfigError(f"train.lora: the backend {config.backend} cannot load the adapter it gives; set it to null")
     if config.generate.formats not in (None, "all"):
@@ -59,9 +63,13 @@ def preflight(config: TrainConfig) -> None:
 
 def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
     """Trained weights must reach the backend, and batches must divide among the processes."""
+    from optima_envs.extras import need
+
     from ..training.processes import check_processes
 
     trained = [stage for stage in stages if stage.kind == "training"]
+    if trained:
+        _try("method", lambda: need("train", "training"))
     if trained and config.backend == "openai":
         raise ConfigError(
             "backend: an openai server keeps the weights it was started with, so the trained team would never play; "

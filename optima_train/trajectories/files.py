@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from optima_envs.extras import install
 from optima_envs.tasks.loading import DataError
 
 ROW_LIMIT = 32 * 2**20
@@ -246,7 +247,7 @@ def _parquet(path: Path) -> Iterator[Entry | Broken]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise DataError(f"reading {path.name} needs pyarrow; install optima-marl[data] or give jsonl") from None
+        raise DataError(f"reading {path.name} needs pyarrow: {install('data')}, or give jsonl") from None
     with _open(path) as source:
         try:
             table = pq.ParquetFile(source, buffer_size=CHUNK, pre_buffer=False)

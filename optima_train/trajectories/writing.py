@@ -9,6 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from optima_envs.extras import install
 from optima_envs.tasks.loading import DataError
 
 from ..run.files import replacing
@@ -75,7 +76,7 @@ def _parquet(path: Path, rows: Iterator[Any]) -> int:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise ValueError("parquet needs pyarrow; install optima-marl[data] or write jsonl") from None
+        raise ValueError(f"parquet needs pyarrow: {install('data')}, or write jsonl") from None
     count, temporary = 0, path.with_name(f".{path.name}.tmp")
     table: Any = None
     try:

@@ -14,10 +14,11 @@ import logging
 import random
 from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from optima_envs.extras import need
 
 from ..base import BackendError
 from .refusals import HttpError, inside, refused
@@ -52,8 +53,7 @@ class HttpJson:
     def __init__(
         self, url: str, headers: Mapping[str, str], *, retries: int, timeout_s: float, connections: int
     ) -> None:
-        if find_spec("aiohttp") is None:
-            raise ImportError("asking a server needs aiohttp: pip install 'optima-marl[openai]'")
+        need("openai", "asking a server", "aiohttp")
         self.retries, self.timeout_s = retries, timeout_s
         self.answers = 0
         self._url, self._headers = url, headers

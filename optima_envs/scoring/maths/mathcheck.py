@@ -147,4 +147,4 @@ def _judged(answer: str, golds: tuple[str, ...]) -> tuple[float, str | None]:
     return 0.0, reasons[0] if reasons else None
 
 
-METRIC = Measure("math", rate, why=why)
+METRIC = Measure("math", rate, why=why, extra="math")

@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...extras import install
+
 WORKER = Path(__file__).with_name("mathworker.py")
 START_LIMIT = 120.0  # seconds for a child to import its libraries, on a loaded machine
 PATIENCE = 10.0  # a child gets this many times its processor time on the clock before it is killed
@@ -57,7 +59,7 @@ class _Child:
         first = self._reply(START_LIMIT)
         if "missing" in first:
             self.kill()
-            raise MathError(f"math-verify cannot be imported ({first['missing']}); install optima-marl[math]")
+            raise MathError(f"math-verify cannot be imported ({first['missing']}); {install('math')}")
 
     def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any]:
         """The reply. Raises _Ended when the child used up ``limit`` seconds of processor time, or died otherwise."""

@@ -13,6 +13,7 @@ from benchmarks.report import page, tables
 from benchmarks.report import write as report
 from benchmarks.report.directory import load
 from optima_agents import EpisodeLog
+from optima_envs.extras import install
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_everything_is_written_and_again(bench: Path):
 def test_without_matplotlib_the_rest_is_written(bench: Path, monkeypatch: pytest.MonkeyPatch, caplog):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     report.write(bench)
-    assert "optima-marl[plots]" in caplog.text
+    assert install("plots") in caplog.text
     assert (bench / "report.html").is_file() and (bench / "tables/results.md").is_file()
 
 

@@ -17,6 +17,7 @@ from optima_agents.backends.base import BackendError
 from optima_agents.backends.openai_api import http_json, refusals
 from optima_agents.backends.openai_api.http_json import ConnectionFailed, HttpJson
 from optima_agents.backends.openai_api.refusals import HttpError
+from optima_envs import extras
 
 OK = answer({"fine": True})
 
@@ -155,6 +156,6 @@ def test_the_proxy_of_the_environment_is_used_except_where_it_is_told_not_to(ser
 
 
 def test_without_aiohttp_the_way_out_is_named(monkeypatch):
-    monkeypatch.setattr(http_json, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'optima-marl\[openai\]'"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"asking a server needs aiohttp.*pip install .*\[openai\]'"):
         HttpJson("http://x/v1", {}, retries=0, timeout_s=1, connections=1)
