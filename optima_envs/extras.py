@@ -6,6 +6,7 @@ import json
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .lazy import DISTRIBUTION
@@ -46,7 +47,7 @@ def need(extra: str, purpose: str, *modules: str) -> None:
 def _source(extra: str) -> str:
     try:
         found = distribution(DISTRIBUTION).read_text("direct_url.json")
-        told = json.loads(found) if found else {}
+        told: dict[str, Any] = json.loads(found) if found else {}
     except (PackageNotFoundError, ValueError):
         told = {}
     url = urlsplit(str(told.get("url", "")))

@@ -20,7 +20,7 @@ NEEDED = {
     "optima_agents/tiny/README.md",
     "optima_envs/py.typed",
     "optima_train/recipes/quickstart.yaml",
-    "optima_train/report/page/page.html",
+    "optima_train/report/page/frame.html",
     "benchmarks/configs/small.yaml",
     "benchmarks/speed/env_steps.py",
 }

@@ -26,11 +26,13 @@ VERBS = {
     "eval": "evaluation",
     "compare": "compare",
     "report": "report",
+    "list": "listing",
     "envs": "envs",
     "play": "play",
     "data": "data",
     "config": "config",
     "doctor": "doctor",
+    "completion": "completion",
     "version": "version",
 }
 

@@ -125,7 +125,7 @@ def test_doctor_says_how_to_get_what_is_missing(optima: Optima):
     done = optima("doctor")
     assert done.returncode == 0, done.stdout
     for line in done.stdout.splitlines():
-        assert not line.startswith("none") or "pip install 'optima-marl[" in line
+        assert not line.startswith("none") or "get it: pip install " in line
 
 
 def test_envs_list_and_show(optima: Optima):
