@@ -51,16 +51,20 @@ def table(lines: Sequence[Line]) -> list[dict[str, Any]]:
 def on_front(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
     """Whether no other fair method of the environment scores as much with as few tokens and is better in one of both.
 
-    Methods that see what no agent sees, or are told the score, are on no front.
+    Methods that see what no agent sees, or are told the score, are on no front; nor are those that failed in all.
     """
-    rivals = [other for other in rows if other["env"] == row["env"] and other["block"] == "fair"]
+    rivals = [other for other in rows if other["env"] == row["env"] and _compares(other)]
     beaten = any(
         other["score"] >= row["score"]
         and other["tokens"] <= row["tokens"]
         and (other["score"], other["tokens"]) != (row["score"], row["tokens"])
         for other in rivals
     )
-    return row["block"] == "fair" and not beaten
+    return _compares(row) and not beaten
+
+
+def _compares(row: Mapping[str, Any]) -> bool:
+    return row["block"] == "fair" and row["failures"] < row["episodes"]
 
 
 def paired(lines: Sequence[Line], reference: str | None) -> list[dict[str, Any]]:

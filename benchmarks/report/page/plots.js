@@ -30,7 +30,7 @@ const line = (x1, y1, x2, y2, more) => shape("line", { x1, y1, x2, y2, ...more }
 function scatter(width, rows, env) {
   const box = { width, height: width < 520 ? 330 : 400, left: 50, right: 14, top: 12, bottom: 42 };
   const xOf = (row) => Math.max(row.tokens, 1), topOf = (row) => (row.score_ci ?? [0, row.score])[1];
-  const xs = rows.flatMap((row) => [xOf(row), Math.max((row.tokens_ci ?? [row.tokens])[0], 1), (row.tokens_ci ?? [0, 1])[1]]);
+  const xs = rows.flatMap((row) => [row.tokens, ...(row.tokens_ci ?? [])].map((tokens) => Math.max(tokens, 1)));
   const low = Math.min(...xs) * 0.75, high = Math.max(...xs) * 1.35, top = Math.max(1, ...rows.map(topOf));
   const x = scale(low, high, box.left, width - box.right, true), y = scale(0, top, box.height - box.bottom, box.top);
   const svg = frame(box, logSteps(low, high, width < 520 ? 6 : 12), steps(0, top), x, y, "completion tokens (log scale)", "score");

@@ -20,6 +20,7 @@ function steps(low, high, count = 5) {
 }
 function logSteps(low, high, most = Infinity) {
   let result = [];
+  if (!(low > 0 && high < Infinity)) return result; // there is no power of ten to begin with
   for (const digits of [[1, 2, 5], [1, 3], [1]]) {
     result = [];
     for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++) for (const m of digits) {

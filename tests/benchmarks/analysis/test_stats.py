@@ -44,13 +44,15 @@ def test_means_are_over_instances_of_means_over_seeds():
 
 
 def test_the_front_by_hand():
-    def entry(label: str, score: float, tokens: float, block: str = "fair", env: str = "world") -> dict[str, Any]:
-        return {"label": label, "score": score, "tokens": tokens, "block": block, "env": env}
+    def entry(label: str, score: float, tokens: float, block: str = "fair", env: str = "world", failures: int = 0):
+        row = {"label": label, "score": score, "tokens": tokens, "block": block, "env": env}
+        return {**row, "failures": failures, "episodes": 4}
 
     rows = [entry("cheap", 0.2, 10), entry("good", 0.8, 50), entry("dear", 0.8, 60), entry("bad", 0.1, 20),
             entry("twin", 0.2, 10), entry("oracle", 0.9, 5, "oracle"),
+            entry("broken", 0.0, 0, failures=4), entry("shaky", 0.0, 1, failures=3),
             entry("alone", 0.1, 99, env="other")]  # fmt: skip
-    assert [r["label"] for r in rows if on_front(r, rows)] == ["cheap", "good", "twin", "alone"]
+    assert [r["label"] for r in rows if on_front(r, rows)] == ["cheap", "good", "twin", "shaky", "alone"]
 
 
 def test_an_episode_over_the_budget_scores_nothing():

@@ -240,3 +240,18 @@ def test_twenty_thousand_dialogues_open_and_filter_quickly(look_at, tmp_path: Pa
         assert opened < 30 and filtered < 5, "seconds; far above what an idle machine needs"
 
     look_at(look, path=many)
+
+
+def test_a_method_without_tokens_takes_no_plot_away(look_at, tmp_path: Path):
+    """A logarithm of nothing once drew ticks until memory ended, and no plot for anybody."""
+    folder = write_bench(tmp_path / "bench", envs=("twohop-asym",), count=3, seeds=1)
+    summary = json.loads((folder / "summary.json").read_text())
+    first = summary["rows"][0]
+    first |= {"score": 0.0, "score_ci": [0.0, 0.0], "tokens": 0.0, "tokens_ci": [0.0, 0.0]}
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+    async def look(page: Page) -> None:
+        assert len(await page.texts(".env:first-child figure svg .name")) == len(summary["rows"])
+        assert await page.value("document.querySelectorAll('svg line.axis').length") < 500
+
+    look_at(look, path=pages.write(load(folder)))
