@@ -157,7 +157,7 @@ def optima(env: dict[str, str], cwd: Path, *args: str) -> subprocess.CompletedPr
 
 
 def test_a_run_made_of_outside_parts(outside: dict[str, str], tmp_path: Path):
-    done = optima(outside, tmp_path, "train", "acme.yaml", "--dir", "run")
+    done = optima(outside, tmp_path, "train", "acme.yaml", "--out", "run")
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "run" / "results.json").read_text())
     # the parrot says red, which is right for two of the six instances

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .train import launch, with_plugins
+from .train import launch, place, with_plugins
 from .verbs import RESUMES
 
 EXAMPLE = "optima quickstart"
@@ -19,11 +19,11 @@ AFTER_INTERRUPT = RESUMES
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", default=[], metavar="a.b=c", help="settings other than the recipe's")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--dir", type=Path, help="run directory (default runs/quickstart)")
+    place(parser, "runs/quickstart")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..config.loading import load
 
     config = with_plugins(load("quickstart", [f"seed={args.seed}", *args.overrides]), args.plugin)
-    return launch(config, args.dir or Path("runs") / "quickstart")
+    return launch(config, args.out or Path("runs") / "quickstart")

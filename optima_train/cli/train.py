@@ -7,6 +7,7 @@ command resumes an interrupted run, and shows the results of a finished one.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides", nargs="*", default=[], metavar="a.b=c", help="settings, such as model=Qwen/Qwen3-8B"
     )
-    parser.add_argument("--dir", type=Path, help="run directory (default runs/NAME)")
+    place(parser, "runs/NAME")
+    parser.add_argument(
+        "--reuse",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="take over what this run has done alike: other settings of selection or training sample nothing again",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print settings, steps and estimates, run nothing")
     parser.add_argument(
         "--device-flops", type=float, help="of --dry-run: the device's bf16 FLOP/s (default: this GPU's)"
@@ -58,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         config = absolute_paths(config)
         import_plugins(config.plugins, config.plugin_folders)
         return show_plan(config, args.device_flops, args.dialogue_tokens, args.prompt_tokens)
-    return launch(config, args.dir or Path("runs") / config.name, args.push)
+    return launch(config, args.out or Path("runs") / config.name, args.push, args.reuse)
 
 
 def with_plugins(config: TrainConfig, plugins: list[str]) -> TrainConfig:
@@ -66,8 +75,20 @@ def with_plugins(config: TrainConfig, plugins: list[str]) -> TrainConfig:
     return config.model_copy(update={"plugins": tuple(dict.fromkeys([*config.plugins, *plugins]))})
 
 
-def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int:
-    """Run (or resume, or show) an experiment, watching it; then upload its model where that is asked for."""
+def place(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--out``, as other verbs call it; ``--dir``, its name before, is understood."""
+    parser.add_argument("--out", type=Path, help=f"run directory (default {default})")
+    parser.add_argument("--dir", dest="out", type=Path, help=argparse.SUPPRESS)
+
+
+def launch(config: TrainConfig, directory: Path, push: str | None = None, sources: Sequence[Path] = ()) -> int:
+    """Run (or resume, or show) an experiment, watching it; then upload its model where that is asked for.
+
+    ``sources`` are runs whose stages are taken over where they were made alike. Raises UserError for one that is none.
+    """
+    for source in sources:
+        if not RunDirectory(source).exists():
+            raise UserError(f"--reuse: {source} is no run directory")
     from rich.console import Console
 
     from ..loop.experiment import Experiment
@@ -81,7 +102,7 @@ def launch(config: TrainConfig, directory: Path, push: str | None = None) -> int
             show_untrained(console, directory)
 
     with Watch(console, finished) as watch:
-        Experiment(config, directory).run(progress=watch)
+        Experiment(config, directory, sources).run(progress=watch)
     conclude(console, directory)
     if push is not None:
         upload(console, directory, push)

@@ -22,9 +22,15 @@ from ..run.records import Marker, write_marker
 from ..run.stage import StageError, Step
 
 ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")
-UNTRAINED = (*ALWAYS, "evaluate", "reward.readability_cap", "reward.condition")
-SUPERVISED = (*ALWAYS, "evaluate", "reward", "generate", "select", "train")
-STAGES = ("generate", "rank", "select", "rows", "train", "evaluate")
+# what a stage reads besides; what earlier stages read has been compared before
+READS = {
+    "generate": ("generate",),
+    "rank": ("reward",),
+    "select": ("select",),
+    "rows": ("train",),
+    "train": ("train",),
+    "evaluate": ("evaluate", "reward.readability_cap", "reward.condition"),
+}
 
 
 def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, source: Path) -> list[str]:
@@ -63,9 +69,9 @@ def _shared_steps(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig)
     except (ConfigError, LookupError, ImportError):
         return
     for mine, other in zip(steps, others, strict=False):
-        if mine.path != other.path or type(mine.stage) is not type(other.stage) or mine.stage.name not in STAGES:
+        if mine.path != other.path or type(mine.stage) is not type(other.stage) or mine.stage.name not in READS:
             return
-        read = UNTRAINED if mine.iteration < 0 else SUPERVISED
+        read = (*ALWAYS, *READS[mine.stage.name])
         if _read(ours, read) != _read(theirs, read):
             return
         yield mine

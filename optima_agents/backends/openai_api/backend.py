@@ -189,7 +189,7 @@ class OpenAIBackend:
             return EngineDead(f"{text} (the key is taken from ${self.key_env})")
         if err.moved:
             return EngineDead(f"{text}; give the address that answers, redirects are not followed")
-        if status == 404 or err.code == "insufficient_quota":
+        if status in (402, 404) or err.code == "insufficient_quota":
             return EngineDead(text)
         return BackendError(f"{text}, {self._tries()}" if err.retryable else text)
 

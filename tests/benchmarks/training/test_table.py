@@ -60,7 +60,7 @@ def test_runs_share_what_they_do_alike_and_go_on(tmp_path: Path):
 
     assert copied("short") == []
     assert sorted(copied("long")) == sorted(steps)
-    assert copied("other") == ["untrained/evaluate"], "another reward: the untrained team alone is the same"
+    assert copied("other") == ["it000/generate", "untrained/evaluate"], "another reward: what was sampled is the same"
     weights = [(out / label / "seed0/it000/train/model/model.safetensors").read_bytes() for label in ("short", "long")]
     assert weights[0] == weights[1]
     table = json.loads((out / "table.json").read_text())

@@ -71,10 +71,10 @@ def test_an_existing_log_is_not_touched(optima: Optima, tmp_path: Path):
 
 def test_another_configuration_is_refused(optima: Optima, tmp_path: Path):
     run = tmp_path / "run"
-    first = optima("train", "quickstart", *SMALL, "--dir", run)
+    first = optima("train", "quickstart", *SMALL, "--out", run)
     assert "nothing selected" in one_line(first)  # the fake model is never right
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "run.log"}
-    second = one_line(optima("train", "quickstart", *SMALL, "seed=5", "--dir", run))
+    second = one_line(optima("train", "quickstart", *SMALL, "seed=5", "--out", run))
     assert "seed was 0 and is now 5" in second
     assert {path: path.read_bytes() for path in before} == before
 
@@ -82,14 +82,14 @@ def test_another_configuration_is_refused(optima: Optima, tmp_path: Path):
 def test_a_strange_directory_is_refused(optima: Optima, tmp_path: Path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("x")
-    assert "thesis.tex" in one_line(optima("train", "quickstart", *SMALL, "--dir", "home"))
+    assert "thesis.tex" in one_line(optima("train", "quickstart", *SMALL, "--out", "home"))
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["thesis.tex"]
 
 
 def test_a_locked_directory_is_refused(optima: Optima, tmp_path: Path):
-    optima("train", "quickstart", *SMALL, "--dir", "run")
+    optima("train", "quickstart", *SMALL, "--out", "run")
     with FileLock(tmp_path / "run" / ".lock"):
-        assert "in use" in one_line(optima("train", "quickstart", *SMALL, "--dir", "run"))
+        assert "in use" in one_line(optima("train", "quickstart", *SMALL, "--out", "run"))
 
 
 def test_debug_shows_the_traceback(optima: Optima):

@@ -103,7 +103,7 @@ def test_a_recipe_brings_the_plugin_beside_it(optima, tmp_path: Path) -> None:
     plan = optima("train", "../mine/coin.yaml", "--dry-run")
     assert plan.returncode == 0, plan.stderr
     assert "it000/select" in plan.stdout
-    done = optima("train", "../mine/coin.yaml", "--dir", "run")
+    done = optima("train", "../mine/coin.yaml", "--out", "run")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "work/run/results.json").read_text())[0]["score"] == 1.0
     # from another folder, which knows neither recipe nor plugin

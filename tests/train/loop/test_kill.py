@@ -72,14 +72,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory, random_model: Path) -> tuple
 
     directory = tmp_path_factory.mktemp("runs") / "whole"
     arguments = ["train", "quickstart", *settings(random_model), "dtype=float64"]
-    assert attempt([*arguments, "isolation=inline", "--dir", str(directory)]) == 0
+    assert attempt([*arguments, "isolation=inline", "--out", str(directory)]) == 0
     return arguments, content(directory)
 
 
 @pytest.mark.slow
 def test_kills_at_every_boundary_of_one_run(tmp_path: Path, whole: tuple[list[str], dict]) -> None:
     arguments, expected = whole
-    command = [*arguments, "isolation=inline", "--dir", str(tmp_path / "run")]
+    command = [*arguments, "isolation=inline", "--out", str(tmp_path / "run")]
     for stage in STAGES:
         for point in ("start", MIDDLE.get(stage), "commit", "committed"):
             if point is not None:
@@ -95,7 +95,7 @@ def test_a_killed_child_is_reported_and_a_killed_parent_takes_its_child_along(
 ) -> None:
     arguments, expected = whole
     directory = tmp_path / "run"
-    command = [sys.executable, "-m", "optima_train", *arguments, "--dir", str(directory)]
+    command = [sys.executable, "-m", "optima_train", *arguments, "--out", str(directory)]
     killed = subprocess.run(
         command, env={**os.environ, VARIABLE: "it000/generate:3"}, capture_output=True, text=True, check=False
     )
@@ -106,5 +106,5 @@ def test_a_killed_child_is_reported_and_a_killed_parent_takes_its_child_along(
         assert parent.stdout is not None
         assert any("it000/select done" in line for line in parent.stdout)
         parent.kill()
-    assert attempt([*arguments, "isolation=inline", "--dir", str(directory)]) == 0
+    assert attempt([*arguments, "isolation=inline", "--out", str(directory)]) == 0
     assert content(directory) == expected

@@ -39,14 +39,14 @@ def table(directory: Path) -> list[dict]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("online") / "whole"
-    assert attempt(["train", "twohop-grpo", *SMALL, "--dir", str(directory)]) == 0
+    assert attempt(["train", "twohop-grpo", *SMALL, "--out", str(directory)]) == 0
     return directory
 
 
 def test_kills_in_every_stage_of_an_iteration(tmp_path: Path, whole: Path):
     killed = tmp_path / "killed"
     shutil.copytree(whole, killed, symlinks=True, ignore=shutil.ignore_patterns("it001"))
-    command = ["train", "twohop-grpo", *SMALL, "--dir", str(killed)]
+    command = ["train", "twohop-grpo", *SMALL, "--out", str(killed)]
     for stage in STAGES:
         for point in ("start", MIDDLE.get(stage), "commit", "committed"):
             if point is not None:
@@ -61,7 +61,7 @@ def test_kills_in_every_stage_of_an_iteration(tmp_path: Path, whole: Path):
 def test_a_killed_iteration_of_the_live_loop_starts_afresh(tmp_path: Path):
     live = [*SMALL, "method=grpo-live", "iterations=1", "grpo.rounds=2"]
     directory = tmp_path / "run"
-    command = ["train", "twohop-grpo", *live, "--dir", str(directory)]
+    command = ["train", "twohop-grpo", *live, "--out", str(directory)]
     for kill in ("it000/train:1", "it000/train/round001:4", "it000/train:commit"):
         assert attempt(command, kill) == -signal.SIGKILL, kill
     assert attempt(command) == 0

@@ -45,7 +45,7 @@ def without_costs(row: dict) -> dict:
 
 
 def test_kills_in_trees_pairs_and_preference_training(tmp_path: Path):
-    command = ["train", "quickstart", *SMALL, "--dir"]
+    command = ["train", "quickstart", *SMALL, "--out"]
     assert attempt([*command, str(tmp_path / "whole")]) == 0
     # iteration 0 has no tree: the killed run goes on from there
     shutil.copytree(tmp_path / "whole", tmp_path / "killed", symlinks=True, ignore=shutil.ignore_patterns("it001"))

@@ -164,6 +164,7 @@ def test_an_overflow_is_told_apart(server, ask, error):
     [
         (answer({"error": {"message": "no"}}, 401), "OPENAI_API_KEY"),
         (answer({"error": {"message": "no model"}}, 404), "no model"),
+        (answer({"error": {"message": "no credit left"}}, 402), "no credit left"),
         (answer({"error": {"message": "pay", "code": "insufficient_quota"}}, 429, AT_ONCE), "pay"),
     ],
 )
