@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..run.digests import digest
+
 if TYPE_CHECKING:
     from optima_envs import Scenario
 
-STEP = 1 << 20
-WHOLE = 256 << 20  # bytes of a file that are all read; of a larger one, parts spread over it
-PARTS = 64
 SECRET = re.compile(r"(^|[_-])(api_?key|token|secret|password|auth\w*|credentials?)$", re.IGNORECASE)
 FREE = ("cache",)  # where completions are kept changes none of them
 
@@ -69,22 +67,3 @@ def model_path(text: str) -> Path | None:
     if not text or len(text) > 4096 or "\0" in text or "\n" in text:
         return None
     return Path(resolve(model)) if colon and kind in ("hf", "vllm") and model else Path(text)
-
-
-def digest(path: Path) -> str:
-    """Of a file's content, or of the names and contents of all files of a folder. Of a file above 256 MiB its size
-    and 64 parts spread over it are read."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    found = hashlib.sha256()
-    for file in files:
-        size = file.stat().st_size
-        found.update(f"{'' if file == path else file.relative_to(path).as_posix()}\0{size}\0".encode())
-        with file.open("rb") as handle:
-            if size <= WHOLE:
-                while part := handle.read(STEP):
-                    found.update(part)
-                continue
-            for number in range(PARTS):
-                handle.seek((size - STEP) * number // (PARTS - 1))
-                found.update(handle.read(STEP))
-    return f"sha256:{found.hexdigest()[:32]}"

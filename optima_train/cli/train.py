@@ -150,7 +150,7 @@ def conclude(console: Console, directory: Path) -> None:
         show_dialogues(console, "after", pair[1:])
     results_table(console, rows, "held-out questions, greedy, plain prompts")
     report, table = files.report, files.results
-    if not report.is_file() or (table.is_file() and report.stat().st_mtime < table.stat().st_mtime):
+    if not report.is_file():
         write_report(directory)
     for path, what in (
         (report, "plots and every dialogue"),

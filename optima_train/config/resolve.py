@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from .loading import flatten
 from .settings import TrainConfig
 
 KEYS = (
@@ -33,6 +35,20 @@ def absolute_paths(config: TrainConfig) -> TrainConfig:
         return config
     folders = [*(_absolute(folder) for folder in config.plugin_folders), str(Path.cwd())]
     return config.model_copy(update={"plugin_folders": tuple(dict.fromkeys(folders))})
+
+
+def local_inputs(config: TrainConfig) -> dict[str, Path]:
+    """The files and folders that a config with absolute paths names, by the settings that name them."""
+    found: dict[str, Path] = {}
+    for key, value in flatten(config).items():
+        items = (
+            {f"{key}.{n}": text for n, text in enumerate(value)} if isinstance(value, (list, tuple)) else {key: value}
+        )
+        for name, text in items.items():
+            named = any(fnmatch(name, pattern) for pattern in KEYS)
+            if named and isinstance(text, str) and text.startswith("/") and Path(text).exists():
+                found[name] = Path(text)
+    return found
 
 
 def named_splits(config: TrainConfig) -> TrainConfig:

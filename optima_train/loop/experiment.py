@@ -13,9 +13,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..config.loading import ConfigError, dump, flatten, load
-from ..config.resolve import absolute_paths, named_splits
+from ..config.resolve import absolute_paths, local_inputs, named_splits
 from ..config.settings import TrainConfig
 from ..methods import plan
+from ..run.digests import digest
 from ..run.files import read_json, write_json, write_text
 from ..run.layout import RunDirectory
 from ..run.markers import committed
@@ -170,8 +171,18 @@ class Experiment:
             )
 
     def _claim(self) -> None:
+        inputs = {key: digest(path) for key, path in local_inputs(self.config).items()}
+        if self.files.inputs.is_file():
+            for key, was in read_json(self.files.inputs).items():
+                if inputs.get(key) != was:
+                    raise ConfigError(
+                        f"{key}: {local_inputs(self.config).get(key, 'it')} is not what this run was begun with; "
+                        "put that back, or choose another directory"
+                    )
         if not self.files.exists():
             write_json(self.files.environment, environment())
+        write_json(self.files.inputs, inputs)
+        if not self.files.exists():
             write_text(self.files.resolved, dump(self.config))
 
 

@@ -5,6 +5,7 @@ They are rewritten whole after every commit, so a kill between a commit and its 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from ..analysis.metrics import of_stages
 from ..config.settings import TrainConfig
 from ..run.engines import ModelRef
-from ..run.files import write_json, write_lines
+from ..run.files import read_json, write_json, write_lines
 from ..run.layout import UNTRAINED, RunDirectory
 from ..run.records import Marker
 from ..run.stage import Step
@@ -60,7 +61,10 @@ def publish_state(
     """Rewrite the public files and return the state they hold."""
     pending = next((step.path for step in steps if step.path not in markers), None)
     state = LoopState(pending, policy, tuple(result_rows(config, steps, markers)))
-    write_json(run.results, list(state.results))
+    rows = json.loads(json.dumps(state.results))
+    if not run.results.is_file() or read_json(run.results) != rows:
+        run.report.unlink(missing_ok=True)  # it shows other results; whoever concludes the run writes it again
+        write_json(run.results, rows)
     write_lines(run.metrics, (_metrics(markers[step.path]) for step in steps if step.path in markers))
     done = {"next_step": state.next_step, "policy": asdict(policy), "done": len(markers), "steps": len(steps)}
     write_json(run.state, done)

@@ -41,11 +41,12 @@ def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, so
     """
     try:
         theirs = load(RunDirectory(source).resolved)
-        same_machine = read_json(RunDirectory(source).environment) == read_json(RunDirectory(directory).environment)
+        files = RunDirectory(source), RunDirectory(directory)
+        same = read_json(files[0].environment) == read_json(files[1].environment) and _alike(*files)
     except (OSError, ValueError):  # ConfigError is a ValueError
         return []
     copied = []
-    for step in _shared_steps(steps, config, theirs) if same_machine else ():
+    for step in _shared_steps(steps, config, theirs) if same else ():
         if committed(step, directory) is not None:
             continue
         try:
@@ -57,6 +58,12 @@ def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, so
         _copy(source / step.path, directory / step.path, marker.model_copy(update={"copied_from": str(source)}))
         copied.append(step.path)
     return copied
+
+
+def _alike(theirs: RunDirectory, ours: RunDirectory) -> bool:
+    """Whether local data and models under the same settings are the same."""
+    then, now = (read_json(run.inputs) if run.inputs.is_file() else {} for run in (theirs, ours))
+    return all(now[key] == value for key, value in then.items() if key in now)
 
 
 def _shared_steps(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig) -> Iterator[Step]:

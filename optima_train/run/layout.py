@@ -147,6 +147,11 @@ class RunDirectory:
         return self.path / "env.json"
 
     @property
+    def inputs(self) -> Path:
+        """Digests of the local data and model that the run was begun with, by setting."""
+        return self.path / "inputs.json"
+
+    @property
     def state(self) -> Path:
         """The next step, the current model, and how many steps are done."""
         return self.path / "state.json"

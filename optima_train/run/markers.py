@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from .digests import digest
 from .failpoints import failpoint
 from .files import fresh_directory, sync
 from .layout import RunDirectory
@@ -43,6 +44,7 @@ def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> Ma
         numbers=result.numbers,
         model=None if made is None else SavedModel(model=made.model, adapter=made.adapter),
         files={str(path.relative_to(out)): path.stat().st_size for path in files},
+        digests={str(path.relative_to(out)): digest(path) for path in files},
     )
     write_marker(stage.marker, marker)
     failpoint(step.path, "committed")
@@ -57,7 +59,8 @@ def committed(step: Step, run_dir: Path) -> Marker | None:
     marker = read_marker(stage.marker)
     for name, size in marker.files.items():
         file = stage / name
-        if not file.is_file() or file.stat().st_size != size:
+        was = marker.digests.get(name)
+        if not file.is_file() or file.stat().st_size != size or (was is not None and digest(file) != was):
             raise StageError(
                 f"{file} is missing or changed since it was committed; delete {stage.path} to do the stage again"
             )

@@ -118,8 +118,8 @@ class SavedModel(Record):
 class Marker(Record):
     """What a committed stage leaves for later stages, the report and a resumed run.
 
-    ``time`` is in seconds since 1970, ``files`` are sizes in bytes by name, ``copied_from`` is the run it was reused
-    from.
+    ``time`` is in seconds since 1970, ``files`` are sizes in bytes by name, ``digests`` their digests (a run of before
+    0.2 has none), ``copied_from`` is the run it was reused from.
     """
 
     stage: str
@@ -129,6 +129,7 @@ class Marker(Record):
     numbers: Mapping[str, Any]
     model: SavedModel | None
     files: Mapping[str, int]
+    digests: Mapping[str, str] = {}
     copied_from: str | None = None
 
 

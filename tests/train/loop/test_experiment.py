@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_run_at_any_concurrency(finished: Path, tmp
 
 def test_running_again_only_reports(finished: Path, run: Run) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("DONE.json")}
-    _, events = run(finished, "iterations=2", "dtype=float64", "tracker=tensorboard")
+    _, events = run(finished, "iterations=2", "dtype=float64", "isolation=per-stage")
     assert {event.kind for event in events} == {"skipped"}
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("DONE.json")} == before
 
@@ -136,6 +136,33 @@ def test_a_committed_file_that_changed_is_noticed(tmp_path: Path, run: Run) -> N
     (tmp_path / "run/it000/rows/rows.jsonl").write_text("")
     with pytest.raises(StageError, match=r"rows.jsonl is missing or changed since it was committed"):
         run(tmp_path / "run", "evaluate.nll=false")
+
+
+def test_a_flipped_bit_of_the_weights_or_a_reward_of_equal_length_is_noticed(tmp_path: Path, run: Run) -> None:
+    run(tmp_path / "run", "evaluate.nll=false")
+    for name in ("it000/train/model/model.safetensors", "it000/rank/rewards.jsonl"):
+        path = tmp_path / "run" / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+        with pytest.raises(StageError, match=rf"{path.name} is missing or changed since it was committed"):
+            run(tmp_path / "run", "evaluate.nll=false")
+        path.write_bytes(whole)
+    run(tmp_path / "run", "evaluate.nll=false")
+
+
+def test_weights_replaced_under_the_same_name_are_noticed(tmp_path: Path, random_model: Path, run: Run) -> None:
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(random_model, model)
+    run(tmp_path / "run", f"model={model}", "evaluate.nll=false")
+    weights = model / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ConfigError, match=r"model: .*/model is not what this run was begun with"):
+        run(tmp_path / "run", f"model={model}", "evaluate.nll=false")
+    weights.write_bytes(whole)
+    run(tmp_path / "run", f"model={model}", "evaluate.nll=false")
 
 
 def test_nothing_selected_is_one_clear_line(tmp_path: Path, run: Run) -> None:

@@ -58,7 +58,7 @@ def test_the_json_of_a_row_stays_as_it_is(tmp_path: Path, kind: type[Record]) ->
     assert new.read_bytes() == old.read_bytes()
 
 
-@pytest.mark.parametrize("extra", [{}, {"copied_from": "runs/other"}])
+@pytest.mark.parametrize("extra", [{}, {"digests": {"a": "sha256:0"}}, {"copied_from": "runs/other"}])
 def test_the_json_of_a_marker_stays_as_it_is(tmp_path: Path, extra: dict[str, Any]) -> None:
     path = tmp_path / "DONE.json"
     path.write_text(json.dumps(MARKER | extra))
