@@ -68,14 +68,14 @@ def open_scenario(env: str, given: dict[str, Any]) -> Scenario:
 
 def pairs(settings: Sequence[str]) -> dict[str, Any]:
     """``["a=1", "b=x"]`` gives ``{"a": 1, "b": "x"}``; values are read as YAML."""
-    import yaml
+    from optima_envs.documents import load_yaml
 
     found: dict[str, Any] = {}
     for item in settings:
         key, equals, value = item.partition("=")
         if not equals or not key.isidentifier():
             raise UserError(f"{item!r} is not of the form key=value")
-        found[key] = yaml.safe_load(value)
+        found[key] = load_yaml(value)
     return found
 
 
@@ -111,8 +111,10 @@ def read_team(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file."""
     import yaml
 
+    from optima_envs.documents import load_yaml
+
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
         raise UserError(f"{path} cannot be read: {err}") from None
     if not isinstance(found, dict):

@@ -83,12 +83,12 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
 
 def stream(args: argparse.Namespace, layout: str, given: dict[str, Any]) -> Iterator[Item]:
     """What the files hold, taken through the steps asked for."""
-    import yaml
+    from optima_envs.documents import load_yaml
 
     from ..trajectories import make_steps, run_steps
     from ..trajectories import read as read_files
 
-    chosen = make_steps(yaml.safe_load(step) for step in args.step)
+    chosen = make_steps(load_yaml(step) for step in args.step)
     return run_steps(chosen, read_files(layout, args.files, **given))
 
 

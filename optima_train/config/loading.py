@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from optima_envs.documents import dump_yaml, load_yaml
 
 from .settings import TrainConfig
 
@@ -27,23 +28,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 class ConfigError(ValueError):
     """A recipe or an override is wrong; the message names the file or the dotted key and the way out."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML with ``1e-6`` as a number (YAML 1.2) and repeated keys refused."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise ConfigError(f"line {key.start_mark.line + 1}: key {key.value!r} is given twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
 
 
 def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
@@ -101,7 +85,7 @@ def check(data: Mapping[str, Any], kind: type[Model]) -> Model:
 
 def dump(config: BaseModel) -> str:
     """The whole config as YAML that ``load`` reads back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def flatten(config: TrainConfig) -> dict[str, Any]:
@@ -169,8 +153,8 @@ def _read(path: Path, above: tuple[Path, ...], known: dict[Path, dict[str, Any]]
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
-    except (yaml.YAMLError, ConfigError) as err:
+        return load_yaml(text)
+    except yaml.YAMLError as err:
         raise ConfigError(f"{where}: {' '.join(str(err).split())}") from None
 
 

@@ -60,7 +60,7 @@ class TrainConfig(Settings):
     """The environment."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Every random choice of the run follows from it."""
-    iterations: Count = 6
+    iterations: Annotated[int, Field(ge=1, le=10_000)] = 6
     """Rounds of sampling and training."""
     data: dict[Name, SourceConfig] = {}  # noqa: RUF012 - pydantic copies it
     """Other people's trajectories, by names of your own; their order breaks ties in the mixture."""

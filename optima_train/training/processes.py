@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
+from optima_envs.documents import load_yaml
+
 from ..run import boot
 from ..run.child import Channel, supervise
 from ..run.engines import ModelRef
@@ -53,7 +55,7 @@ def training_processes(config: TrainStageConfig) -> int:
         return config.processes
     path = accelerate_config(config.accelerate)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = load_yaml(path.read_text(encoding="utf-8"))
         machines, count = int(data.get("num_machines", 1)), int(data.get("num_processes", 1))
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as err:
         raise StageError(f"train.accelerate: {path} is no config of accelerate: {' '.join(str(err).split())}") from None
