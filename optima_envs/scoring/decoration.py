@@ -55,6 +55,8 @@ _ESCAPED = re.compile(r"\\([%$#&_*{}])")
 @lru_cache(maxsize=1024)  # golds come again and again
 def bare(text: str) -> str:
     """``text`` in plain characters (see ``fold``), without what encloses it; never empty where ``text`` was not."""
+    if text.isascii() and text.isalnum():  # one plain word
+        return text
     text = fold(text).strip()
     for _ in range(MAX_LAYERS):
         inner = _within(_unedged(text))
@@ -130,6 +132,8 @@ def closing(text: str, at: int, opened: str = "{") -> int | None:
 def plain(text: str) -> str:
     """``bare(text)`` without decoration anywhere in it, blanks collapsed to one space, or one line break."""
     text = bare(text)
+    if text.isascii() and text.isalnum():
+        return text
     if "\\" in text or "$" in text:
         text = _INLINE.sub(lambda match: match[1] or "", _SWITCH.sub("", _unlooked(text)))
         text = _TIE.sub(" ", text)

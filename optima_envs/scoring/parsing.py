@@ -30,6 +30,8 @@ def normalise(answer: str) -> str:
     things apart: single letters of a formula (``x+Y``), and genotypes (``Bb``).
     """
     text = plain(answer[:MAX_ANSWER])
+    if text.isalnum() and len(text) > 1:  # one word: no label, formula or article
+        return _cased(text, False)
     if label := label_alone(text):
         return label
     text = _INDEX.sub(r"\1\2", text)

@@ -29,13 +29,20 @@ _MARK = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _HINT = re.compile(r"[<\[\u25c1]|\Aanalysis|assistantfinal", re.IGNORECASE)
+# one of these is in every mark, and looking for them is ten times as quick as looking for the marks
+_ROOTS = ("<|", "think", "thought", "reason", "cot", "analysis", "channel", "rationale", "reflection", "scratch",
+          "monologue", "assistantfinal")  # fmt: skip
 _ANY = "any"
 
 
 def visible(text: str, opened: bool = False) -> str:
     """``text`` without its thinking; ``opened``: the prompt ended with an opening mark, so the text begins inside."""
-    if not opened and not _HINT.search(text):
-        return text
+    if not opened:
+        if not _HINT.search(text):
+            return text
+        low = text.lower()
+        if not any(root in low for root in _ROOTS):
+            return text
     parts: list[str] = []
     at, inside = 0, _ANY if opened else None  # the family that was opened and is not yet closed
     for match in _MARK.finditer(text):

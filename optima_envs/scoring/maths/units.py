@@ -66,6 +66,7 @@ _SPEEDS = {
 }
 _SQUARED = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _POWERS = {"squared": 2, "cubed": 3}
+_NEVER_RAISED = frozenset("dollar euro pound yen rupee cent degree celsius fahrenheit".split())
 _FILLERS = frozenset("of the a an in total each".split())
 # words that make more of the end of an answer than a unit
 _STOPS = frozenset(
@@ -167,6 +168,8 @@ def _built(words: list[str], value: str) -> Quantity | None:
             return None
         if lower in _POWERS or word.startswith("^"):
             times = _POWERS.get(lower) or int(word.strip("^{}"))
+            if last in _NEVER_RAISED:
+                return None
             if last in known:
                 known[last] *= times
             elif not last:

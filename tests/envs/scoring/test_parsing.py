@@ -279,3 +279,9 @@ def test_a_hundred_kilobytes_are_undecorated_at_once(piece: str) -> None:
         assert len(bare(text)) <= len(text) + 4
         plain(text)
         normalise(text)
+
+
+@given(st.text(st.characters(categories=["L", "N"]), min_size=2, max_size=12))
+def test_one_word_is_compared_as_it_is_among_others(word: str):
+    """The short way through ``normalise`` and the long one come to the same."""
+    assert normalise(word) == normalise(f"{word}.") == normalise(f"**{word}**")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optima_envs.scoring.characters import fold
@@ -133,6 +133,7 @@ def test_no_digit_of_a_number_vanishes(number: int, more: str, before: bool) -> 
 
 
 @given(st.integers(2, 10**6), st.text("23456789 ,.;:()$\\{}\u00b2\u00bd", min_size=1, max_size=5), st.booleans())
+@example(2, "$\u00b2", False)  # there are no square dollars
 @settings(deadline=None, max_examples=150)
 def test_no_digit_of_a_value_vanishes(number: int, more: str, before: bool) -> None:
     pytest.importorskip("math_verify")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optima_envs.scoring import thinking
 from optima_envs.scoring.answer_format import TAG
 from optima_envs.scoring.thinking import visible
 
@@ -99,3 +100,10 @@ def test_text_without_marks_comes_back_and_nothing_is_added(text: str) -> None:
 )
 def test_five_megabytes_are_read_in_one_pass(piece: str) -> None:
     visible(piece * (5_000_000 // len(piece)))
+
+
+@given(st.from_regex(thinking._MARK))
+def test_every_mark_holds_one_of_the_roots_that_are_looked_for_first(text: str):
+    mark = thinking._MARK.search(text)
+    assert mark and any(root in mark[0].lower() for root in thinking._ROOTS)
+    assert thinking._HINT.search(text)
