@@ -47,7 +47,7 @@ $(FLOORS)/.ready: pyproject.toml
 	@$(PYTHON) -m venv $(FLOORS)
 	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(PYTHON) tools/floors.py $(subst $(comma), ,$(FLOOR_EXTRAS)) > $(FLOORS)/constraints.txt
-	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOORS)/constraints.txt -e '.[$(FLOOR_EXTRAS)]' pytest pytest-xdist hypothesis
+	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOORS)/constraints.txt -e '.[$(FLOOR_EXTRAS)]' pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
 
 check: $(READY_DEV)

@@ -116,6 +116,10 @@ def test_a_seed_fixes_the_sample_whatever_else_is_asked(engine):
     assert ([d.ids for d in bare], {d.logprobs for d in bare}) == (together, {None})
 
 
+def test_nothing_is_reported_home(engine):
+    assert os.environ["VLLM_NO_USAGE_STATS"] == "1", "a running engine would tell its makers of itself"
+
+
 def test_many_long_seeded_prompts_at_once(engine):
     """More prompt tokens than one step takes; in parts they would end a CPU engine."""
     asked = [Request(prompt_ids=(n + 5,) * 900, sampling=Sampling(1.0, max_tokens=2), seed=n) for n in range(12)]
