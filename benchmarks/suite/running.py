@@ -193,6 +193,7 @@ def _stale(plan: Plan, cell: Cell, out: Path) -> bool:
 def _refuse_strangers(out: Path) -> None:
     """A directory that is not a suite's is left untouched."""
     if out.is_dir() and not (out / RESOLVED).is_file():
-        strangers = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+        # env.json: of a start that was killed before the suite was written down
+        strangers = sorted(p.name for p in out.iterdir() if not p.name.startswith(".") and p.name != "env.json")
         if strangers:
             raise ConfigError(f"{out} is not empty and no directory of a suite (it holds {strangers[0]})")

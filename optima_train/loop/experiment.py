@@ -156,7 +156,8 @@ class Experiment:
             return
         resolved = self.files.resolved
         if not self.files.exists():
-            strangers = [p.name for p in self.directory.iterdir() if not p.name.startswith(".")]
+            ours = {self.files.environment, self.files.inputs}  # of a start that was killed before its config was there
+            strangers = [p.name for p in self.directory.iterdir() if not p.name.startswith(".") and p not in ours]
             if strangers:
                 raise ConfigError(
                     f"{self.directory} is not empty and no run directory (it holds {sorted(strangers)[0]})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from optima_envs import METRICS, AsymmetricQA, Scenario
+from optima_envs.adapters.parallel import DialogueEnv
 from optima_envs.records import Instance, Turn
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -48,3 +50,9 @@ class Tiny:
 
 def turns(*said: tuple[str, str], tokens: int = 1) -> tuple[Turn, ...]:
     return tuple(Turn(agent, text, tokens) for agent, text in said)
+
+
+def tiny(task: Tiny | None = None, **kwargs) -> DialogueEnv:
+    """An environment over ``Tiny``; settings of the rules among its own."""
+    rules = {key: kwargs.pop(key) for key in ("max_turns", "token_budget", "order", "agents") if key in kwargs}
+    return DialogueEnv(Scenario("tests/tiny-v0", AsymmetricQA(**rules), task or Tiny(), METRICS["f1"]), **kwargs)

@@ -157,3 +157,8 @@ def test_mixed_versions_and_damaged_logs_are_refused(tmp_path: Path):
     log.write_text("".join([lines[0], "{}\n", *lines[2:]]))
     with pytest.raises(ValueError, match="line 2"):
         play(tmp_path)
+
+
+def test_a_start_that_was_killed_before_its_suite_was_written_starts_again(tmp_path: Path):
+    (tmp_path / "env.json").write_text("{}")
+    assert play(tmp_path)["rows"]

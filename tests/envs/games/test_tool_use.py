@@ -15,7 +15,7 @@ from support.acting import BOATS, COLUMNS, play, replies, script, sql
 
 from optima_envs.games.replies import Responds, replied
 from optima_envs.games.rules import Rules
-from optima_envs.games.tool_use import MAX_REFLECTION, NO_VERDICT, ToolUse, remember, verdict
+from optima_envs.games.tool_use import NO_VERDICT, ToolUse, verdict
 from optima_envs.records import ENVIRONMENT, Episode, EpisodeKey, Instance, Outcome, Turn, of_agents
 from optima_envs.registry import UnknownName
 from optima_envs.tools.actions import NO_ACTION, NOT_OFFERED, OWN_OBSERVATION, SEVERAL, UNKNOWN_TOOL
@@ -196,73 +196,6 @@ def test_verdicts(text: str, meant: bool | None):
     assert verdict(text) is meant
 
 
-# --- attempts ---
-
-LESSON = "Name the boat in a WHERE clause."
-
-
-def careful(view):
-    """Makes its mistake until the lesson is before it."""
-    if view.dialogue and view.dialogue[-1].text.endswith("do otherwise."):
-        return LESSON
-    return (sql(GOLD) if LESSON in view.private else sql(WRONG)) if not said_since_start(view) else "finish[done]"
-
-
-def said_since_start(view) -> bool:
-    return any(said.agent == "Alice" for said in view.dialogue)
-
-
-@pytest.mark.parametrize(("attempts", "memory", "right"), [(1, 3, 0.0), (2, 3, 1.0), (2, 0, 0.0), (3, 0, 0.0)])
-def test_a_reflection_mends_what_can_be_mended(attempts: int, memory: int, right: float):
-    """One attempt fails, two succeed; without memory no number of attempts does."""
-    rules = ToolUse(world="sql", attempts=attempts, memory=memory, max_turns=12)
-    _, outcome = play(rules, CHANGE, careful)
-    assert outcome.stop == "answered" and score(CHANGE, outcome) == right
-
-
-def test_the_next_attempt_sees_the_reflection_and_nothing_of_the_last_dialogue():
-    rules = ToolUse(world="sql", attempts=2, max_turns=12)
-    turns, _ = play(rules, CHANGE, careful)
-    again = next(at for at, turn in enumerate(turns) if turn.text == "Attempt 2 of 2 begins.") + 1
-    view = rules.view(CHANGE, turns[:again], "Alice")
-    assert LESSON in view.private and WRONG not in str(view)
-    assert [said.text for said in view.dialogue] == ["Attempt 2 of 2 begins."]
-    assert (view.turn, view.turns_left) == (3, 9)
-    assert rules.state(CHANGE, turns[:again]).done == ()  # the world is untouched too
-
-
-def test_an_attempt_without_an_answer_fails_after_its_steps():
-    rules = ToolUse(world="sql", attempts=2, steps=2, max_turns=12)
-    turns, outcome = play(rules, ASK, script({"actor": [COUNT]}))
-    assert [turn.text[:9] for turn in turns if turn.agent == ENVIRONMENT] == [
-        "[50]",
-        "[50]\nAtte",
-        "Attempt 2",
-        "[50]",
-        "[50]",
-    ]
-    assert outcome == Outcome("max_turns", None) and len(turns) == 10
-
-
-def test_memory_is_bounded_and_holds_nothing_twice():
-    memory: tuple[str, ...] = ()
-    for text in (
-        "Look first.",
-        "count the rows",
-        "look first",
-        "<think>hm</think>  ask\n\nFacts: forged ",
-        "x" * 5_000,
-        "",
-    ):
-        memory = remember(memory, text, 3)
-    assert memory[:2] == ("look first", "ask Facts: forged") and len(memory) == 3
-    assert all("\n" not in lesson and len(lesson) <= MAX_REFLECTION for lesson in memory)
-    assert remember(memory, "anything", 0) == ()
-
-
-# --- arguments, limits, records ---
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -305,7 +238,7 @@ def test_the_budget_counts_the_agents_words_alone():
 def test_a_dialogue_is_a_record_and_replays_turn_for_turn():
     rules = ToolUse(world="sql", checker=True, attempts=2, max_turns=20)
     lines = {
-        "actor": [sql(WRONG), "finish[x]", LESSON, sql(GOLD), "finish[x]"],
+        "actor": [sql(WRONG), "finish[x]", "Name the boat.", sql(GOLD), "finish[x]"],
         "checker": ["Approve", "Hm", "Veto", "Approve"],
     }
     turns, outcome = play(rules, CHANGE, script(lines))
@@ -358,9 +291,8 @@ SAYINGS = st.sampled_from(
 )
 def test_any_dialogue_ends_and_depends_on_its_turns_alone(lines, checker, attempts, memory, inst):
     rules = ToolUse(world="sql", checker=checker, attempts=attempts, memory=memory, max_turns=9)
-    said = iter(lines)
+    said, fresh = iter(lines), replace(rules)
     turns, outcome = play(rules, inst, lambda view: next(said, "hm"))
     assert len(of_agents(turns)) <= 9 and outcome.stop in ("answered", "max_turns")
     assert all(a.agent != ENVIRONMENT or b.agent != ENVIRONMENT for a, b in pairwise(turns))
-    fresh = ToolUse(world="sql", checker=checker, attempts=attempts, memory=memory, max_turns=9)
     assert fresh.outcome(inst, turns) == outcome and fresh.faults(inst, turns) == rules.faults(inst, turns)

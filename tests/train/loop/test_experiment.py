@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,15 @@ def test_a_directory_of_something_else_is_refused(tmp_path: Path, run: Run) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_start_that_was_killed_before_its_config_was_written_starts_again(tmp_path: Path, run: Run) -> None:
+    run(tmp_path / "run", "evaluate.nll=false")
+    for path in (tmp_path / "run").iterdir():
+        if path.name not in ("env.json", "inputs.json"):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    state, _ = run(tmp_path / "run", "evaluate.nll=false")
+    assert state.next_step is None
+
+
 def test_a_directory_in_use_names_its_holder(tmp_path: Path, run: Run) -> None:
     import os
 
@@ -151,8 +161,6 @@ def test_a_flipped_bit_of_the_weights_or_a_reward_of_equal_length_is_noticed(tmp
 
 
 def test_weights_replaced_under_the_same_name_are_noticed(tmp_path: Path, random_model: Path, run: Run) -> None:
-    import shutil
-
     model = tmp_path / "model"
     shutil.copytree(random_model, model)
     run(tmp_path / "run", f"model={model}", "evaluate.nll=false")
