@@ -20,7 +20,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -233,16 +234,27 @@ def main() -> int:
             row = {"answers": args.time, "seconds": clock, "processor_seconds": processor}
             args.json.write_text(json.dumps(row) + "\n", encoding="utf-8")
         return 0
-    logging.disable(logging.CRITICAL)  # peers tell of every text they cannot read
     cases = read_cases(args.cases) if args.cases else built_in()
     peers, missing = contenders()
-    told = {name: verdicts(cases, peer) for name, peer in peers.items()}
+    with silence():  # peers tell of every text they cannot read
+        told = {name: verdicts(cases, peer) for name, peer in peers.items()}
     console.print(table(cases, told))
     for line in missing:
         console.print(line, highlight=False)
     if args.json:
         args.json.write_text(json.dumps(counts(cases, told), indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No log of any module while it lasts."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def counts(cases: Sequence[Case], told: dict[str, list[bool | None]]) -> list[dict[str, Any]]:

@@ -28,14 +28,14 @@ from optima_train.cli.main import main
         ("baselines", {"cot", "dylan", "macnet"}),
     ],
 )
-def test_every_kind_lists_its_names_with_a_word_on_each(capsys, kind: str, some: set[str]):
-    assert main(["list", kind, "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+def test_every_kind_lists_its_names_with_a_word_on_each(kind: str, some: set[str]):
+    # in a process of its own: other tests register names here
+    code = f"from optima_train.cli.main import main; main(['list', {kind!r}, '--json']); main(['list', {kind!r}])"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    rows, end = json.JSONDecoder().raw_decode(done.stdout)
     assert some <= rows.keys()
-    unsaid = [name for name, text in rows.items() if not text and name != "base" and not name.startswith("tests/")]
-    assert not unsaid
-    assert main(["list", kind]) == 0
-    assert min(rows) in capsys.readouterr().out
+    assert not [name for name, text in rows.items() if not text]
+    assert min(rows) in done.stdout[end:]
 
 
 @pytest.mark.parametrize("kind", KINDS)
