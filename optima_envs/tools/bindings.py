@@ -64,7 +64,8 @@ def execute(text: str, variables: Mapping[str, Value]) -> Executed:
             shown = ", ".join(map(show, values))
         if not calls:
             raise _BadCall(
-                NO_ACTION, f"there is no call such as R1 = Calculator(1 + 2); tools: {', '.join(TOOLS.values())}"
+                NO_ACTION,
+                f"there is no call in the message; write R1 = Calculator(1 + 2); tools: {', '.join(TOOLS.values())}",
             )
     except _BadCall as err:
         return Executed({}, "", (err.fault, *own), clip(f"error: {err}", 300))

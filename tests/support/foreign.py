@@ -25,7 +25,7 @@ def sample(name: str) -> Path:
 def native(path: Path) -> list[Any]:
     """The rows of a json or jsonl file, by the standard library."""
     text = path.read_text(encoding="utf-8")
-    found = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+    found = [json.loads(line) for line in text.split("\n") if line] if path.suffix == ".jsonl" else json.loads(text)
     return list(found.values()) if isinstance(found, dict) else found
 
 
