@@ -17,12 +17,14 @@ from ..run.files import replacing
 BATCH = 512
 
 
-def write_file(path: Path, rows: Iterable[Any]) -> int:
+def write_file(path: str | Path, rows: Iterable[Any]) -> int:
     """Write ``rows`` and return how many. Raises DataError for an ending nobody reads, or rows that do not fit it."""
+    path = Path(path)
     writers: dict[str, Callable[[Path, Iterator[Any]], int]]
     writers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
     if path.suffix not in writers:
         raise DataError(f"{path} ends in {path.suffix or 'nothing'!r}; write to {', '.join(writers)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return writers[path.suffix](path, iter(rows))
     except (TypeError, ValueError) as err:
@@ -82,7 +84,15 @@ def _parquet(path: Path, rows: Iterator[Any]) -> int:
     try:
         while block := list(islice(rows, BATCH)):
             try:
-                made = pa.Table.from_pylist([_object(row) for row in block], schema=table and table.schema)
+                # (Table.from_pylist would take the first row's keys and leave out all others)
+                made = pa.Table.from_struct_array(pa.array([_object(row) for row in block]))
+                if table is not None:
+                    # what a schema has no place for is left out by pyarrow, which says nothing
+                    if new := _unheld(made.schema, table.schema, ""):
+                        raise ValueError(
+                            f"rows {count} to {count + len(block) - 1} have the new key {new}; write jsonl"
+                        )
+                    made = pa.Table.from_pylist(block, schema=table.schema)
             except pa.ArrowException as err:
                 raise ValueError(f"rows {count} to {count + len(block) - 1} have other types: {err}") from None
             table = table or pq.ParquetWriter(temporary, made.schema)
@@ -96,6 +106,23 @@ def _parquet(path: Path, rows: Iterator[Any]) -> int:
         temporary.unlink(missing_ok=True)
         raise
     return count
+
+
+def _unheld(found: Any, held: Any, at: str) -> str | None:
+    """The first key of a schema, or of an Arrow type within it, that another one has no place for."""
+    import pyarrow.types as kinds
+
+    for field in found:
+        name = f"{at}{field.name}"
+        place = held.field(field.name) if field.name in (inner.name for inner in held) else None
+        if place is None:
+            return name
+        kind, of = field.type, place.type
+        while kinds.is_list(kind) and kinds.is_list(of):
+            kind, of = kind.value_type, of.value_type
+        if kinds.is_struct(kind) and kinds.is_struct(of) and (new := _unheld(kind, of, f"{name}.")):
+            return new
+    return None
 
 
 def _object(row: Any) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.processes import flushed
 
 from optima_agents import CachedBackend, Completion, EpisodeLog, LLMPolicy, Request, Sampling, rollout
 from optima_agents.backends.fake import FakeBackend
@@ -215,3 +216,14 @@ def test_a_full_disk_under_the_cache_is_told_and_fails_no_dialogue(tmp_path, cap
         assert len(rollout("twohop-asym", LLMPolicy(cache), episodes=20, log=log)) == 20
     assert "full" in caplog.text
     assert [e for e in EpisodeLog.iterate(log.path) if e.error] == []
+
+
+def test_a_log_is_on_the_disk_when_it_is_closed_or_has_its_name_again(tmp_path, monkeypatch):
+    names = flushed(monkeypatch)
+    with EpisodeLog(tmp_path / "log.jsonl") as log:
+        log.append(episode(0))
+        log.append(episode(1))
+        assert names == []
+        assert log.forget(lambda entry: entry.key.instance == "i0") == 1
+        assert [name.startswith(".log.jsonl") for name in names] == [True], "before it replaces the old one"
+    assert names[1:] == ["log.jsonl"]

@@ -1,4 +1,4 @@
-"""Waiting for processes of other processes, by what the kernel says of them."""
+"""Waiting for processes of other processes, by what the kernel says of them; and what reaches the disk when."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import select
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 
 def ended(pid: int, within: float = 30.0) -> bool:
@@ -30,3 +32,16 @@ def mentioning(text: str) -> dict[int, str]:
             if int(folder.name) != os.getpid() and text in command + environment and command:
                 found[int(folder.name)] = command
     return found
+
+
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of all files and folders that are flushed to the disk from now on, in order."""
+    names: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return names

@@ -47,7 +47,10 @@ def reader() -> Read:
 
 
 def writer(form: str = "openai") -> Write:
-    """``form``: ``openai`` or ``sharegpt``, for what was not read as the other one. Raises ValueError for another."""
+    """Chat in general, OpenAI's or ShareGPT's.
+
+    ``form``: ``openai`` or ``sharegpt``, for what was not read as the other one. Raises ValueError for another.
+    """
     if form not in ("openai", "sharegpt"):
         raise ValueError(f"form must be openai or sharegpt, not {form!r}")
 

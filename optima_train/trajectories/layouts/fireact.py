@@ -102,7 +102,7 @@ def joined(turns: tuple[Turn, ...]) -> Iterator[str]:
 
 
 def writer(form: str = "alpaca") -> Write:
-    """``form``: ``alpaca`` or ``messages``, for trajectories that FireAct's reader did not read."""
+    """FireAct's Alpaca rows, chats or runs. ``form``: ``alpaca`` or ``messages``, for what its reader did not read."""
 
     def write(item: Episode) -> dict[str, Any]:
         kind, question = item.info.get("form", form), item.instance.question

@@ -23,7 +23,10 @@ from .agentinstruct import losses
 def reader(
     questions: str | None = None, prompts: str | None = None, prompt: str = "zero-shot", finished: bool = False
 ) -> Read:
-    """``finished``: rows that do not end in an answer are dropped."""
+    """NAT, learning from failure: runs with their outcome; ``questions``, ``prompts`` and ``prompt`` as above.
+
+    ``finished``: rows that do not end in an answer are dropped.
+    """
     known = _questions(Path(questions)) if questions else {}
     opening = _prompt(Path(prompts), prompt) if prompts else None
 

@@ -27,4 +27,5 @@ def writer() -> Write:
 
 
 def table_writer() -> Write:
+    """A table for notebooks: plain columns, and the whole record as JSON."""
     return table_row

@@ -23,6 +23,8 @@ from ..transcript import AGENT, BadRow, Dropped, Message, Transcript, imported, 
 
 
 def conversation_writer() -> Write:
+    """TRL's conversational language modelling: ``{messages}``."""
+
     def write(item: Episode) -> dict[str, Any]:
         if item.info.get("masked"):
             raise BadRow(
@@ -34,6 +36,8 @@ def conversation_writer() -> Write:
 
 
 def prompt_writer() -> Write:
+    """TRL's prompt-completion: ``{prompt, completion}``, one row a trained turn."""
+
     def write(item: Episode) -> list[dict[str, Any]]:
         return [
             {"prompt": list(_before(item, number)), "completion": [_own(item.turns[number].text)]}
@@ -54,8 +58,11 @@ def _own(text: str) -> Message:
 
 
 def preference_writer(min_gap: float = 0.0) -> Callable[[Iterable[Episode]], Iterator[Any]]:
-    """Pairs of runs of one instance (ids apart from ``#2``) whose scores differ by more than ``min_gap``. The best and
-    the worst run of each instance are held in memory."""
+    """TRL's preferences: ``{prompt, chosen, rejected}``.
+
+    Pairs of runs of one instance (ids apart from ``#2``) whose scores differ by more than ``min_gap``. The best and
+    the worst run of each instance are held in memory.
+    """
 
     def write(items: Iterable[Episode]) -> Iterator[Any]:
         groups: dict[str, list[Episode]] = {}
@@ -92,7 +99,10 @@ def _pair(best: Episode, worst: Episode, min_gap: float) -> dict[str, Any]:
 
 
 def tokens_writer(model: str = "tiny", max_length: int | None = None) -> Write:
-    """Raises what loading ``model``'s tokenizer raises."""
+    """Our own rows, token for token: ``{input_ids, completion_mask}``.
+
+    Raises what loading ``model``'s tokenizer raises.
+    """
     from ..rows import Tokeniser
 
     tokeniser = Tokeniser(model, max_length)

@@ -19,8 +19,9 @@ def keep(
     source: str | None = None,
     tag: str | None = None,
 ) -> Callable[[Episode], Episode]:
-    """Episodes within bounds. One without a score (or rating) is dropped where that is bounded, counted apart.
+    """Episodes whose score, rating, end, source or tag is as asked.
 
+    One without a score (or rating) is dropped where that is bounded, counted apart.
     ``finished``: those that end with a turn of the agent, or say themselves that they ended. ``source``: those whose
     ``info["source"]`` it is; ``tag``: those with a turn so tagged.
     """

@@ -26,8 +26,9 @@ _NUMBER = re.compile(r"\s{0,9}(\d{1,3}(?:\.\d{1,6})?)(?:\s{0,3}/\s{0,3}\d{1,3})?
 
 
 class rate:  # noqa: N801 - a step by its name in settings
-    """Calls the judge once a trajectory. ``judge`` is a backend's name, such as ``openai:URL#MODEL``, or a backend.
+    """AgentRater: a judge rates whole trajectories, each in one call.
 
+    ``judge`` is a backend's name, such as ``openai:URL#MODEL``, or a backend.
     ``min``: lower ratings are dropped, and unrated ones too, counted apart; null: all are kept with their rating.
     ``options`` go to the backend.
     """

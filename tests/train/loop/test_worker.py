@@ -3,12 +3,12 @@ counts is on the disk before it counts."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from support.processes import flushed
 
 from optima_train.config import load
 from optima_train.loop import worker
@@ -71,16 +71,7 @@ def test_only_a_stage_that_resumes_sees_what_an_attempt_before_left(tmp_path: Pa
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of all files and folders that are flushed to the disk, in order."""
-    names: list[str] = []
-    real = os.fsync
-
-    def fsync(handle: int) -> None:
-        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-        real(handle)
-
-    monkeypatch.setattr(files.os, "fsync", fsync)
-    return names
+    return flushed(monkeypatch)
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, synced: list[str]) -> None:

@@ -193,3 +193,26 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_csv_says_which_row_has_other_columns(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 1 has the keys b, the first one a"):
         write_file(tmp_path / "rows.csv", [{"a": 1}, {"b": 1}])
+
+
+@pytest.mark.parametrize(
+    "late", [{"a": 1, "b": 2}, {"a": 1, "c": {"x": 1, "y": 2}}, {"a": 1, "d": [{"x": 1, "z": [{"w": 1}]}]}]
+)
+def test_parquet_leaves_no_key_out_in_silence(late: dict, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    early = {"a": 0, "c": {"x": 0}, "d": [{"x": 0}]}
+    path = tmp_path / "rows.parquet"
+    write_file(path, [early, late])
+    last = read(path)[-1]
+    assert isinstance(last, Entry) and _held(last.value, late)
+    with pytest.raises(DataError, match="new key"):  # the columns are decided by then
+        write_file(tmp_path / "other.parquet", [*[early] * 600, late])
+    assert not (tmp_path / "other.parquet").exists()
+
+
+def _held(row: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return all(_held(row[key], value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return all(_held(a, b) for a, b in zip(row, wanted, strict=True))
+    return row == wanted
