@@ -192,6 +192,12 @@ def test_what_cannot_start_says_why(tmp_path):
         make_backend("vllm:./nowhere")
 
 
+@pytest.mark.parametrize("way_in", [{"trust_remote_code": True}, {"load_format": "pt"}, {"load_format": "auto"}])
+def test_no_code_of_a_checkpoint_is_ever_run(way_in):
+    with pytest.raises(ValueError, match="code of"):
+        make_backend("vllm:tiny", **way_in)
+
+
 def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch, tmp_path):
     from optima_agents.backends.chat.model_files import TINY
     from optima_agents.backends.vllm_engine.on_cpu import SMALL, cpu_options
