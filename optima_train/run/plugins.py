@@ -41,6 +41,7 @@ def import_plugins(modules: Sequence[str], folders: Sequence[str | Path] = ()) -
     folders = [*folders, Path.cwd()]
     if _beside not in sys.meta_path:
         sys.meta_path.append(_beside)  # last: what is installed comes first
+    before = {name: list(known) for name, known in _beside.folders.items()}
     for name in modules:
         known = _beside.folders.setdefault(name.partition(".")[0], [])
         known += [str(folder) for folder in folders if str(folder) not in known]
@@ -48,6 +49,7 @@ def import_plugins(modules: Sequence[str], folders: Sequence[str | Path] = ()) -
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as err:
+            _beside.folders = before  # what failed gives nobody a way in
             raise StageError(f"plugin {name} failed to import: {_why(name, err, folders)}") from err
 
 

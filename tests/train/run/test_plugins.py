@@ -87,3 +87,14 @@ def test_a_plugin_that_another_needs_is_named_before_it(tmp_path: Path) -> None:
     write(tmp_path, "plug_e.py", "import plug_f")
     write(tmp_path, "plug_f.py")
     import_plugins(["plug_f", "plug_e"], [tmp_path])
+
+
+def test_a_plugin_that_fails_leaves_no_folder_to_import_from(tmp_path: Path) -> None:
+    write(tmp_path / "broken", "plug_once_broken.py", "raise ValueError('half done')")
+    with pytest.raises(StageError, match="half done"):
+        import_plugins(["plug_once_broken"], [tmp_path / "broken"])
+    with pytest.raises(ModuleNotFoundError):
+        __import__("plug_once_broken")
+    write(tmp_path / "good", "plug_once_broken.py", "FROM = 'good'")
+    import_plugins(["plug_once_broken"], [tmp_path / "good"])
+    assert sys.modules["plug_once_broken"].FROM == "good"
