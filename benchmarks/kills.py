@@ -33,6 +33,7 @@ SMALL = ["iterations=2", "env.max_turns=4", "generate.instances=6", "generate.sa
          "evaluate.instances=8", "evaluate.max_tokens=24", "train.epochs=1", "select.threshold=-5",
          "select.top_share=1", "device=cpu"]  # fmt: skip
 TIMES = {"seconds", "created", "time"}
+MET = {"cached_tokens", "cached_share"}  # which requests met in the engine's cache
 LOG = ["--samples", "2", "--max-tokens", "24", "--max-turns", "4", "--concurrency", "8"]
 COMMANDS = {
     "rollout": ["rollout", "twohop-asym", "--policy", "hf:tiny", "--option", "dtype=float64", "-n", "60", *LOG],
@@ -207,9 +208,9 @@ def leavings(kind: str, place: Path) -> dict[str, Any]:
 
 
 def timeless(value: Any) -> Any:
-    """JSON without what tells the time of day or how long something took."""
+    """JSON without what tells the time of day, how long something took, or what ran at the same time."""
     if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in TIMES}
+        return {key: timeless(item) for key, item in value.items() if key not in TIMES | MET}
     return [timeless(item) for item in value] if isinstance(value, list) else value
 
 

@@ -16,8 +16,11 @@ LEFT_OUT = ("by_instance", "stops", "cut_turns")  # of a summary, what rows of t
 
 
 def read_log(path: Path, arena: Arena) -> list[Measured]:
-    """The episodes of a cell. Raises ValueError for one of another version of the environment, of an instance that is
-    not among those played, or of another question under its id, naming both."""
+    """The episodes of a cell, in an order that does not tell which ended first.
+
+    Raises ValueError for one of another version of the environment, of an instance that is not among those played, or
+    of another question under its id, naming both.
+    """
     from optima_agents import EpisodeLog
 
     known = {inst.id: inst for inst in arena.instances}
@@ -35,7 +38,7 @@ def read_log(path: Path, arena: Arena) -> list[Measured]:
         if (then.question or then.answers) and (then.question, then.answers) != (inst.question, inst.answers):
             raise ValueError(f"{path} has another question, or other golds, under {inst.id!r} than {arena.label} now")
         found.append(measure(episode))
-    return found
+    return sorted(found, key=lambda row: (row.instance, row.sample, row.seed))  # intervals draw by place
 
 
 def numbers(rows: Iterable[Measured]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 from support import small_suites
-from support.small_suites import opened, play
+from support.small_suites import make, opened, play
 
 from benchmarks.analysis.curves import plateaus, powers
+from benchmarks.analysis.summary import write_summary
 from benchmarks.suite.planning import plan
 from optima_train.config.loading import ConfigError
 from optima_train.config.settings import TrainConfig
@@ -62,6 +64,16 @@ def test_the_budget_curve_counts_samples_that_fit(tmp_path: Path):
     assert series["small-even"]["y"] == [0, 0, 0.5, 0.5]
     assert series["small-lucky"]["y"][0] == 0
     assert series["small-lucky"]["y"][3] == 1
+
+
+def test_no_number_tells_which_episode_ended_first(tmp_path: Path):
+    first = play(tmp_path, methods=SAMPLED, curves=SCALING, budgets=[5, 6, 12, 60])
+    for path in (tmp_path / "cells").rglob("episodes.jsonl"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        head, rows = [line for line in lines if '"key"' not in line], [line for line in lines if '"key"' in line]
+        path.write_text("".join([*head, *random.Random(1).sample(rows, len(rows))]), encoding="utf-8")
+    planned = plan(make(methods=SAMPLED, curves=SCALING, budgets=[5, 6, 12, 60]))
+    assert write_summary(planned, tmp_path, {}) == first
 
 
 def test_a_curve_that_cannot_be_drawn_is_missing_with_its_reason(tmp_path: Path):
