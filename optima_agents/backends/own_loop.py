@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from .base import EngineDead
 
 T = TypeVar("T")
+HURRY_S = 0.1
 
 
 class OwnLoop:
@@ -36,14 +38,20 @@ class OwnLoop:
         """The result of ``work`` for a synchronous caller; never call it from a coroutine."""
         return self._submit(work).result()
 
-    def close(self) -> None:
-        """Stop the loop; what still runs in it is cancelled."""
+    def close(self, hurry: Callable[[], None] | None = None) -> None:
+        """Stop the loop; what still runs in it is cancelled. ``hurry`` is called at once, and again while something
+        holds the loop up."""
         with self._guard:
             if self._closed:
                 return
             self._closed = True
         if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+            ended = asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop)
+            while hurry is not None and not ended.done():
+                hurry()
+                with suppress(TimeoutError):
+                    ended.result(HURRY_S)
+            ended.result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()

@@ -23,7 +23,7 @@ from ..chat.local_tokens import LocalTokens, check_room, vllm_sampling
 from ..chat.model_files import check_adapter, check_tokens, check_weights, load_tokenizer, resolve
 from ..own_loop import OwnLoop
 from ..routing import PrefixRouter
-from .bound import children_end_with_us
+from .bound import Children, children_end_with_us
 from .log import EngineLog
 from .on_cpu import cpu_options
 
@@ -79,11 +79,12 @@ class VLLMBackend(LocalTokens):
         self._made = [0]
         self._log = EngineLog()
         self._own = OwnLoop("vllm")
-        options = {"dtype": dtype, **_lora_options(self._adapters), **engine}
+        options, children = {"dtype": dtype, **_lora_options(self._adapters), **engine}, Children()
         try:
-            self._engine: Any = self._own.wait(self._guard(self._start(source, options)))
+            self._engine: Any = self._own.wait(self._guard(self._start(source, options, children)))
         except BaseException:
-            self._own.close()
+            # vLLM waits for its engines in the loop itself, where nothing can be cancelled
+            self._own.close(children.kill)
             self._log.close()
             raise
         # runs when the interpreter ends, too: vLLM's processes must not outlive it
@@ -134,7 +135,7 @@ class VLLMBackend(LocalTokens):
         self._engine = None
         await asyncio.to_thread(self._shut)
 
-    async def _start(self, source: str, options: dict[str, Any]) -> Any:
+    async def _start(self, source: str, options: dict[str, Any], children: Children) -> Any:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -147,7 +148,8 @@ class VLLMBackend(LocalTokens):
                 )
             except TypeError as err:  # an argument vLLM does not know
                 raise ValueError(f"vLLM: {err}") from None
-            with children_end_with_us():
+            children.check()
+            with children_end_with_us(children):
                 engine = AsyncLLM.from_engine_args(arguments)
         _count_outputs(engine, self._made)
         return engine

@@ -42,17 +42,45 @@ class Bound:
             return self.target(*args, **kwargs)
 
 
+class Children:
+    """The processes that an engine is made of, so that its start can be given up half-way."""
+
+    def __init__(self) -> None:
+        self._given_up = False
+        self._started: list[BaseProcess] = []
+
+    def add(self, process: BaseProcess) -> None:
+        self._started.append(process)
+
+    def check(self) -> None:
+        """Raises RuntimeError when no more of them may be started."""
+        if self._given_up:
+            raise RuntimeError("the start was given up")
+
+    def kill(self) -> None:
+        """End those there are, and let no others begin."""
+        self._given_up = True
+        for process in list(self._started):
+            process.kill()
+
+
 @contextmanager
-def children_end_with_us() -> Iterator[None]:
+def children_end_with_us(children: Children | None = None) -> Iterator[None]:
     """While the block runs, processes that this thread starts by ``multiprocessing`` are ``Bound`` to it, and theirs to
     them: they end at the latest when the thread does."""
+    children = children or Children()
     with _one:
         usual, thread = BaseProcess.start, threading.get_ident()
 
         def start(self: Any) -> None:
-            if threading.get_ident() == thread and self._target is not None:
+            if threading.get_ident() != thread:
+                usual(self)
+                return
+            children.check()
+            if self._target is not None:
                 self._target = Bound(self._target, os.getpid())
             usual(self)
+            children.add(self)
 
         BaseProcess.start = start  # type: ignore[method-assign]
         try:

@@ -36,6 +36,30 @@ with vllm_server(str(TINY), {{**CPU, "kv_cache_memory_bytes": 1 << 28, "enforce_
 """
 
 
+STARTING = """
+import multiprocessing, threading
+from optima_agents import make_backend
+def tell():
+    while not multiprocessing.active_children():
+        threading.Event().wait(0.02)
+    print("starting", flush=True)
+threading.Thread(target=tell, daemon=True).start()
+make_backend("vllm:tiny", enforce_eager=True, kv_cache_memory_bytes=1 << 28)
+print("started", flush=True)
+"""
+
+
+def test_a_start_that_is_interrupted_is_given_up():
+    with subprocess.Popen([sys.executable, "-c", STARTING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as ours:  # fmt: skip
+        assert ours.stdout is not None and ours.stdout.readline() == "starting\n"
+        watched = Watched(below(ours.pid))
+        ours.send_signal(signal.SIGINT)
+        told, errors = ours.communicate()
+        assert told == "" and "KeyboardInterrupt" in errors and ours.returncode
+        assert watched.left(seconds=10) == []
+
+
 @pytest.mark.parametrize(
     ("script", "how"),
     [(ENGINE, signal.SIGKILL), (ENGINE, signal.SIGTERM), (SERVER, signal.SIGKILL), (SERVER, signal.SIGTERM)],
