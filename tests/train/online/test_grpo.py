@@ -17,7 +17,8 @@ from optima_train.run.files import read_json
 from optima_train.run.layout import RunDirectory, StageDirectory
 from optima_train.run.records import PolicyRow, RankedRow, read_records
 
-SMALL = """iterations=2 generate.formats=null env.max_turns=3 generate.instances=3 generate.samples=3 generate.max_tokens=8
+SMALL = """iterations=2 generate.formats=null env.max_turns=3
+    generate.instances=3 generate.samples=3 generate.max_tokens=8
     evaluate.instances=2 evaluate.max_tokens=8 evaluate.nll=false reward.weights.readability=0 device=cpu
     reward.weights.letters=1
     processes=inline grpo.micro_batch=4 grpo.updates=2 grpo.learning_rate=1e-3""".split()
