@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache, partial
 
 from optima_agents.prompts import Messages, messages
 from optima_envs.records import Said, View
@@ -31,24 +32,15 @@ async def pact(session: Session) -> str | None:
     record before it enters the shared history. A message without a record is passed on as its last ``words`` words,
     and counted. Calls: one a turn, no further ones.
     """
-    limit = session.options["words"]
-    counts = {"records": 0, "without a record": 0}
-    seen: dict[Said, Said] = {}
-
-    def shared(said: Said, view: View) -> Said:
-        if said not in seen:
-            text, kept = record(said.text, view.answer_format, limit)
-            counts["records" if kept else "without a record"] += 1
-            seen[said] = Said(said.agent, text)
-        return seen[said]
+    passed = cache(partial(record, answer_format=session.view().answer_format, limit=session.options["words"]))
 
     def prompt(view: View, hint: str | None) -> Messages:
-        return messages(replace(view, dialogue=tuple(shared(said, view) for said in view.dialogue)), hint)
+        shared = tuple(Said(agent, passed(text)[0]) for agent, text in view.dialogue)
+        return messages(replace(view, dialogue=shared), hint)
 
-    try:
-        return await session.dialogue(prompt=prompt, hint=PROTOCOL)
-    finally:
-        session.info |= counts
+    answer = await session.dialogue(prompt=prompt, hint=PROTOCOL)
+    session.info["without a record"] = sum(not passed(turn.text)[1] for turn in session.turns)
+    return answer
 
 
 def record(text: str, answer_format: str, limit: int = WORDS) -> tuple[str, bool]:

@@ -87,8 +87,8 @@ def bare(rows: Sequence[PolicyRow]) -> float:
     from trl.trainer.grpo_trainer import GRPOTrainer
 
     with tempfile.TemporaryDirectory() as folder:
-        made = trainer(rows, folder)
-        whole = made.tensors(rows, sum(sum(row.lengths) for row in rows))
+        team = trainer(rows, folder)
+        whole = team.tensors(rows, sum(sum(row.lengths) for row in rows))
 
         class Bare(GRPOTrainer):
             def _generate_and_score_completions(self, inputs: Any) -> Any:
@@ -102,9 +102,9 @@ def bare(rows: Sequence[PolicyRow]) -> float:
                     )
                 return dict(whole)
 
-        model, config = made.model, made.args
+        model, config = team.model, team.args
         config.num_generations = config.per_device_train_batch_size * config.steps_per_generation
-        plain = Bare(model, made.reward_funcs, config, made.train_dataset, processing_class=made.processing_class)
+        plain = Bare(model, team.reward_funcs, config, team.train_dataset, processing_class=team.processing_class)
         return timed(plain.train)
 
 

@@ -93,10 +93,11 @@ def _parquet(path: Path, rows: Iterator[Any]) -> int:
                             f"rows {count} to {count + len(block) - 1} have the new key {new}; write jsonl"
                         )
                     made = pa.Table.from_pylist(block, schema=table.schema)
-            except pa.ArrowException as err:
-                raise ValueError(f"rows {count} to {count + len(block) - 1} have other types: {err}") from None
-            table = table or pq.ParquetWriter(temporary, made.schema)
-            table.write_table(made)
+                table = table or pq.ParquetWriter(temporary, made.schema)
+                table.write_table(made)
+            except (pa.ArrowException, OverflowError) as err:
+                last = count + len(block) - 1
+                raise ValueError(f"rows {count} to {last} hold what parquet cannot: {err}; write jsonl") from None
             count += len(block)
         if table is None:
             raise ValueError("there is no row")
@@ -112,12 +113,12 @@ def _unheld(found: Any, held: Any, at: str) -> str | None:
     """The first key of a schema, or of an Arrow type within it, that another one has no place for."""
     import pyarrow.types as kinds
 
+    places = {field.name: field.type for field in held}
     for field in found:
         name = f"{at}{field.name}"
-        place = held.field(field.name) if field.name in (inner.name for inner in held) else None
-        if place is None:
+        if field.name not in places:
             return name
-        kind, of = field.type, place.type
+        kind, of = field.type, places[field.name]
         while kinds.is_list(kind) and kinds.is_list(of):
             kind, of = kind.value_type, of.value_type
         if kinds.is_struct(kind) and kinds.is_struct(of) and (new := _unheld(kind, of, f"{name}.")):

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -61,7 +61,8 @@ class Children:
         """End those there are, and let no others begin."""
         self._given_up = True
         for process in list(self._started):
-            process.kill()
+            with suppress(ValueError):  # vLLM has closed it already
+                process.kill()
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,7 @@ def test_others_and_oneself_hear_the_records_alone():
     assert "State: the mentor is Zed Action: tell me Zed's colour" in " ".join(told[1].split())
     assert "Zed is teal" in told[2] and "<A>" in told[2] and "mentor" in str(done.requests[2].messages)
     assert (done.episode.outcome.answer, done.episode.turns[0].text) == ("teal", first), "the record is whole"
-    assert (done.episode.info["records"], done.episode.info["without a record"]) == (2, 0)
+    assert done.episode.info["without a record"] == 0
 
 
 def test_the_calls_are_those_of_the_dialogue():
@@ -35,8 +33,8 @@ def test_the_calls_are_those_of_the_dialogue():
 
 
 def test_a_message_without_a_record_is_cut_and_counted():
-    done = play("pact", exchange(max_turns=3), [LONG + "It is Zed.", "State: x"])
-    assert (done.episode.info["records"], done.episode.info["without a record"]) == (1, 1)
+    done = play("pact", exchange(max_turns=4), [LONG + "It is Zed."] * 2 + ["State: x"])
+    assert done.episode.info["without a record"] == 2, "also the same words again"
     heard = str(done.requests[1].messages)
     assert "It is Zed." in heard and heard.count("good while") <= 4
 
@@ -49,8 +47,6 @@ def test_a_stated_answer_always_gets_through(form: str, text: str):
         assert extract(passed, form) == answer
 
 
-def test_reading_takes_linear_time():
-    began = time.perf_counter()
-    for text in ("State: " * 100_000, "\n-*#" * 200_000, "State:\n" * 100_000, "<A>" * 100_000):
-        record(text, "tag")
-    assert time.perf_counter() - began < 5
+@pytest.mark.parametrize("unit", ["State: ", "\n-*#", "State:\n", "<A>", "* "])
+def test_reading_takes_linear_time(unit: str):
+    record(unit * 100_000, "tag")  # one that went back would not end within the suite's limit

@@ -210,6 +210,15 @@ def test_parquet_leaves_no_key_out_in_silence(late: dict, tmp_path: Path) -> Non
     assert not (tmp_path / "other.parquet").exists()
 
 
+@pytest.mark.parametrize("odd", [{"f": {}}, {"f": [{"g": {}}]}, {"f": 2**70}, {"f": "\ud800"}])
+@pytest.mark.parametrize("before", [0, 600])
+def test_what_parquet_cannot_hold_is_an_error_that_says_so(odd: dict, before: int, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    with pytest.raises(DataError, match=r"rows.parquet cannot be written"):
+        write_file(tmp_path / "rows.parquet", [*[{"a": 1}] * before, odd])
+    assert not list(tmp_path.iterdir())
+
+
 def _held(row: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
         return all(_held(row[key], value) for key, value in wanted.items())

