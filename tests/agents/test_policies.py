@@ -11,7 +11,7 @@ import optima_agents
 from optima_agents import LLMPolicy, Sampling, make_backend, make_policy, rollout
 from optima_agents.human import HumanPolicy
 from optima_agents.scripted import Scripted
-from optima_envs import scenario
+from optima_envs import extras, scenario
 from optima_envs.registry import UnknownName
 
 
@@ -34,7 +34,9 @@ def test_an_unknown_name_is_answered_with_policies_and_backends():
         make_backend("fak:x")
 
 
-def test_a_wrong_keyword_is_refused_with_those_a_factory_takes():
+def test_a_wrong_keyword_is_refused_with_those_a_factory_takes(monkeypatch):
+    # a missing extra would be named first
+    monkeypatch.setattr(extras, "find_spec", lambda name: extras.__spec__)
     with pytest.raises(TypeError, match=r"backend fake .* latncy; did you mean latency\? \(accepted: latency"):
         make_backend("fake", latncy=1.0)
     with pytest.raises(TypeError, match=r"backend hf has no argument dtyp; did you mean dtype\?"):
