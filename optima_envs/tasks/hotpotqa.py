@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
-from ..records import Instance
 from ..spec import EnvSpec, Sheet
-from .dataset import SplitDataset
-from .loading import Data, Row, Source
-from .multihop import instance
+from .loading import Source
+from .multihop import MultiHop
 
 SPEC = EnvSpec(
     "optima/hotpotqa-asym-v0",
@@ -30,9 +25,8 @@ SPEC = EnvSpec(
 )
 
 
-class HotpotQA(SplitDataset):
-    """``paragraphs``: ``"first-sentence"`` cuts each one to its first sentence, as the reference code does (the
-    supporting sentence is then often missing). Raises ValueError for another value; see ``Dataset`` for what else."""
+class HotpotQA(MultiHop):
+    """See ``MultiHop`` for arguments and what is raised."""
 
     name = "hotpotqa-asym"
     source = Source(
@@ -40,21 +34,3 @@ class HotpotQA(SplitDataset):
         "1908d6afbbead072334abe2965f91bd2709910ab",
         {"train": ("distractor/train-*.parquet",), "validation": ("distractor/validation-*.parquet",)},
     )
-
-    def __init__(
-        self,
-        split: str | None = None,
-        data: Data = None,
-        *,
-        paragraphs: Literal["full", "first-sentence"] = "full",
-        agents: Sequence[str] = ("Alice", "Bob"),
-        seed: int = 0,
-        skip_bad_rows: bool = False,
-    ) -> None:
-        if paragraphs not in ("full", "first-sentence"):
-            raise ValueError(f"{self.name}: paragraphs is 'full' or 'first-sentence', not {paragraphs!r}")
-        self.first_sentence = paragraphs == "first-sentence"
-        super().__init__(split, data, agents=agents, seed=seed, skip_bad_rows=skip_bad_rows)
-
-    def build(self, row: Row, index: int) -> Instance:
-        return instance(row, self.agents, self.seed, self.first_sentence)

@@ -9,18 +9,53 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ..records import Instance
-from .dataset import RowError, need, need_text
-from .loading import Row, is_list, is_row
+from .dataset import RowError, SplitDataset, need, need_text
+from .loading import Data, Row, is_list, is_row
 from .splitting import Paragraph, deal, held_titles
 
+Excerpt = Literal["full", "first-sentence", "supporting"]
 
-def instance(row: Row, agents: Sequence[str], seed: int, first_sentence: bool = False) -> Instance:
+
+class MultiHop(SplitDataset):
+    """Questions over several paragraphs; see ``SplitDataset`` for the other arguments.
+
+    ``paragraphs``: what is kept of a question's context: all of it; each paragraph's first sentence, as the reference
+    code does with HotpotQA (the supporting sentence is then often missing); or the supporting sentences alone.
+
+    Raises ValueError for another ``paragraphs``; see ``Dataset`` for what else.
+    """
+
+    def __init__(
+        self,
+        split: str | None = None,
+        data: Data = None,
+        *,
+        paragraphs: Excerpt = "full",
+        agents: Sequence[str] = ("Alice", "Bob"),
+        seed: int = 0,
+        skip_bad_rows: bool = False,
+    ) -> None:
+        if paragraphs not in get_args(Excerpt):
+            raise ValueError(f"{self.name}: paragraphs is {_either(get_args(Excerpt))}, not {paragraphs!r}")
+        self.excerpt: Excerpt = paragraphs
+        super().__init__(split, data, agents=agents, seed=seed, skip_bad_rows=skip_bad_rows)
+
+    def build(self, row: Row, index: int) -> Instance:
+        return instance(row, self.agents, self.seed, self.excerpt)
+
+
+def _either(names: Sequence[str]) -> str:
+    quoted = [repr(name) for name in names]
+    return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def instance(row: Row, agents: Sequence[str], seed: int, excerpt: Excerpt = "full") -> Instance:
     """One question with its paragraphs dealt out; ``meta`` keeps who holds which title. Raises RowError."""
     row_id = row_name(row)
-    found, notes = paragraphs(row, first_sentence)
+    found, notes = paragraphs(row, excerpt)
     halves = deal(found, agents, row_id, seed=seed)
     return Instance(
         id=row_id,
@@ -45,30 +80,40 @@ def clean_text(row: Row, key: str) -> str:
     return _clean(need_text(row, key))
 
 
-def paragraphs(row: Row, first_sentence: bool = False) -> tuple[list[Paragraph], list[str]]:
+def paragraphs(row: Row, excerpt: Excerpt = "full") -> tuple[list[Paragraph], list[str]]:
     """A row's paragraphs, the supporting ones first, and notes on what is odd. Raises RowError.
 
-    Copies without ``supporting_facts`` are read too; then nothing is known to be supporting. ``first_sentence`` keeps
-    only that of each paragraph, as the reference code does with HotpotQA.
+    Copies without ``supporting_facts`` are read too; then nothing is known to be supporting, and ``supporting`` is a
+    RowError, as it is where none of the facts is to be found.
     """
     contexts = _pairs(row, "context", ("title", "sentences"))
     facts = _pairs(row, "supporting_facts", ("title", "sent_id")) if row.get("supporting_facts") else []
     notes: list[str] = []
     texts = _merge(contexts, notes)
-    wanted = list(dict.fromkeys(_clean(title) for title, _ in facts))
+    named: dict[str, list[int]] = {}
     for title, number in facts:
+        place = named.setdefault(_clean(title), [])
         sentences = texts.get(_clean(title))
         if sentences is None:
             notes.append(f"supporting paragraph not in the context: {_clean(title)}")
         elif not isinstance(number, int) or not 0 <= number < len(sentences):
             notes.append(f"supporting sentence out of range: {_clean(title)} {number} of {len(sentences)}")
-    if len(contexts) != 10:
+        else:
+            place.append(number)
+    if len(contexts) != 10 and excerpt != "supporting":
         notes.append(f"{len(contexts)} paragraphs, not 10")
-    if len(wanted) < 2:
-        notes.append(f"{len(wanted)} supporting paragraphs named")
-    gold = [Paragraph(title, _text(texts[title], first_sentence), True) for title in wanted if title in texts]
-    rest = [Paragraph(title, _text(texts[title], first_sentence)) for title in texts if title not in wanted]
-    return gold + rest, list(dict.fromkeys(notes))
+    if len(named) < 2:
+        notes.append(f"{len(named)} supporting paragraphs named")
+    notes = list(dict.fromkeys(notes))
+    if excerpt == "supporting":
+        kept = {title: [texts[title][n] for n in sorted(set(numbers))] for title, numbers in named.items() if numbers}
+        found = [Paragraph(title, text, True) for title, sentences in kept.items() if (text := _text(sentences))]
+        if not found:
+            raise RowError("no supporting sentence is in the context, and paragraphs='supporting' keeps nothing else")
+        return found, notes
+    first = excerpt == "first-sentence"
+    gold = [Paragraph(title, _text(texts[title], first), True) for title in named if title in texts]
+    return gold + [Paragraph(title, _text(texts[title], first)) for title in texts if title not in named], notes
 
 
 def _merge(contexts: list[tuple[str, Any]], notes: list[str]) -> dict[str, list[str]]:
@@ -87,7 +132,7 @@ def _merge(contexts: list[tuple[str, Any]], notes: list[str]) -> dict[str, list[
     return texts
 
 
-def _text(sentences: list[str], first_only: bool) -> str:
+def _text(sentences: list[str], first_only: bool = False) -> str:
     # HotpotQA's sentences carry their own leading space, 2Wiki's do not, and some are empty
     kept = [sentence.strip() for sentence in sentences if sentence.strip()]
     return html.unescape(" ".join(kept[:1] if first_only else kept))

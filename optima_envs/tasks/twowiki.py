@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ..records import Instance
 from ..spec import EnvSpec, Sheet
-from .dataset import SplitDataset
-from .loading import Row, Source
-from .multihop import instance
+from .loading import Source
+from .multihop import MultiHop
 
 SPEC = EnvSpec(
     "optima/2wmh-asym-v0",
@@ -27,8 +25,8 @@ SPEC = EnvSpec(
 )
 
 
-class TwoWiki(SplitDataset):
-    """See ``SplitDataset`` for arguments, ``Dataset`` for what is raised."""
+class TwoWiki(MultiHop):
+    """See ``MultiHop`` for arguments and what is raised."""
 
     name = "2wmh-asym"
     source = Source(
@@ -36,6 +34,3 @@ class TwoWiki(SplitDataset):
         "612bc5039a457880d9e7d84c3b0a4cf154b70e4f",
         {"train": ("train.parquet",), "validation": ("dev.parquet",)},
     )
-
-    def build(self, row: Row, index: int) -> Instance:
-        return instance(row, self.agents, self.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,6 +22,10 @@ class SplitConfig(Settings):
     the environment is usually evaluated on."""
     data: str | None = None
     """A local file (jsonl, json, parquet), used whole, or a hub id; null: what the environment uses by default."""
+    ids: str | None = None
+    """A file with the ids of the instances to use, one a line; null: all of them."""
+    skip: Annotated[int, Field(ge=0)] = 0
+    """So many of the first instances are left out, such as those that an expert showed before."""
 
 
 class EnvConfig(Settings):
@@ -46,7 +51,15 @@ class EnvConfig(Settings):
         source = self.train if part == "train" else self.test
         split = source.split or ("train" if part == "train" else None)
         limits = {"max_turns": self.max_turns, "token_budget": self.token_budget}
-        return optima_envs.scenario(self.id, split=split, data=source.data, **limits, **self.args)
+        whole = optima_envs.scenario(self.id, split=split, data=source.data, **limits, **self.args)
+        if source.ids is None and not source.skip:
+            return whole
+        from optima_envs.tasks.subset import Subset, by_ids, read_ids
+
+        task = whole.task if source.ids is None else by_ids(whole.task, read_ids(source.ids))
+        if source.skip >= len(task):
+            raise ValueError(f"skip: {source.skip} instances left out of {len(task)} leave none")
+        return replace(whole, task=Subset(task, range(source.skip, len(task))) if source.skip else task)
 
     def evaluation_split(self) -> str | None:
         """The split to evaluate on, without loading it; None: only the environment's task knows, as of a local file.

@@ -7,20 +7,25 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from optima_agents.backends.chat.named_models import NAMED
+
 from .loading import flatten
 from .settings import TrainConfig
 
 KEYS = (
     "model",
     "env.train.data",
+    "env.train.ids",
     "env.test.data",
+    "env.test.ids",
     "train.accelerate",
     "data.*.files.*",
     "data.*.options.*",
     "evaluate.also.*.env.train.data",
+    "evaluate.also.*.env.train.ids",
     "evaluate.also.*.env.test.data",
+    "evaluate.also.*.env.test.ids",
 )
-EMBEDDED = "tiny"
 
 
 def absolute_paths(config: TrainConfig) -> TrainConfig:
@@ -62,7 +67,8 @@ def named_splits(config: TrainConfig) -> TrainConfig:
 def _replaced(settings: Any, key: Sequence[str]) -> Any:
     """A copy of frozen ``settings`` with that key's path made absolute; ``*`` is every item of a mapping or a list."""
     if not key:
-        return settings if settings in (None, "", EMBEDDED) or not isinstance(settings, str) else _absolute(settings)
+        named = settings in (None, "", "tiny") or settings in NAMED
+        return settings if named or not isinstance(settings, str) else _absolute(settings)
     first, *rest = key
     if first != "*":
         value = getattr(settings, first)

@@ -107,7 +107,11 @@ def test_hints_that_only_type_checkers_know_check_nothing():
         ("arith-debate", {"split": 5}, "split must be str or None, got int 5"),
         ("arith-debate", {"answer_format": 5}, "answer_format must be str, got int 5"),
         ("hotpotqa-asym", {"skip_bad_rows": "yes", "data": []}, "skip_bad_rows must be bool, got str 'yes'"),
-        ("hotpotqa-asym", {"paragraphs": 1, "data": []}, "paragraphs must be 'full' or 'first-sentence', got int 1"),
+        (
+            "hotpotqa-asym",
+            {"paragraphs": 1, "data": []},
+            "paragraphs must be 'full' or 'first-sentence' or 'supporting', got int 1",
+        ),
         ("cbt-asym", {"halves": None, "seed": "0", "data": []}, "seed must be int, got str '0'"),
     ],
 )

@@ -32,11 +32,13 @@ UNDER_NAMES = {  # settings under names of the user's own
     "data.*.options.*": lambda text: ("data", {"mine": SOURCE | {"options": {"questions": text}}}),
     "evaluate.also.*.env.train.data": lambda text: also("train", text),
     "evaluate.also.*.env.test.data": lambda text: also("test", text),
+    "evaluate.also.*.env.train.ids": lambda text: also("train", text, "ids"),
+    "evaluate.also.*.env.test.ids": lambda text: also("test", text, "ids"),
 }
 
 
-def also(part: str, text: str) -> tuple[str, dict]:
-    return "evaluate.also", {"mine": {"env": {"id": "arith-debate", part: {"data": text}}}}
+def also(part: str, text: str, what: str = "data") -> tuple[str, dict]:
+    return "evaluate.also", {"mine": {"env": {"id": "arith-debate", part: {what: text}}}}
 
 
 def configured(key: str, text: str) -> TrainConfig:
