@@ -76,8 +76,10 @@ class TransformersBackend(LocalTokens):
             lock=lock,
             by_name=bool(adapters),
         )
-        scorer = Scorer(self.model, self.window, lock, prefill, by_name=bool(adapters))
-        self._scores: Batcher[Pair, list[float]] = Batcher(scorer.score, max_batch=4 * max_batch, max_wait_s=max_wait_s)
+        self.scorer = Scorer(self.model, self.window, lock, prefill, by_name=bool(adapters))
+        self._scores: Batcher[Pair, list[float]] = Batcher(
+            self.scorer.score, max_batch=4 * max_batch, max_wait_s=max_wait_s
+        )
 
     def progress(self) -> int:
         """How many forward passes were computed so far."""

@@ -114,7 +114,7 @@ class VLLMBackend(LocalTokens):
 
     async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
         """Log-probability (nats) of each completion token after the prompt, under the model and its ``adapter``
-        (never one of ``adapters``).
+        (never one of ``adapters``). What the prefix cache holds of the prompt is not read again.
 
         Raises BackendError when the prompt is empty or both together fill the window.
         """
@@ -123,7 +123,11 @@ class VLLMBackend(LocalTokens):
         if not completion_ids:
             return []
         params = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "detokenize": False}
-        done = await self._generate([*prompt_ids, *completion_ids], params, self._only)
+        ids = [*prompt_ids, *completion_ids]
+        done = await self._generate(ids, {**params, "skip_reading_prefix_cache": False}, self._only)
+        # vLLM scores no token it finds in its cache, and the completion may be there too
+        if done.num_cached_tokens >= len(prompt_ids):
+            done = await self._generate(ids, {**params, "skip_reading_prefix_cache": True}, self._only)
         return list(done.prompt_logprobs.logprobs[-len(completion_ids) :])
 
     def reset(self) -> None:

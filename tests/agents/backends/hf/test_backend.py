@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import threading
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +15,10 @@ from optima_agents.backends.base import BackendError, ContextOverflow, EngineDea
 from optima_agents.backends.hf.backend import TransformersBackend
 
 torch = pytest.importorskip("torch")
+
+from optima_agents.backends.hf.likelihood import Scorer  # noqa: E402 - these import torch
+from optima_agents.backends.hf.loading import load_model  # noqa: E402
+
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
 
 
@@ -36,7 +41,8 @@ def complete(backend, requests):
 
 def generated(backend, prompt, count=24):
     out = backend.model.generate(
-        torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        torch.tensor([prompt], device=backend.model.device),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=backend.model.device),
         max_new_tokens=count, do_sample=False,
     )  # fmt: skip
     return tuple(out[0, len(prompt) :].tolist())
@@ -83,9 +89,32 @@ def test_damaged_weights_fail_the_request(small_model, logprobs, temperature):
 def test_likelihood_equals_one_plain_forward_pass(backend):
     prompt, completion = prompts(2, 5)
     with torch.no_grad():
-        logits = backend.model(torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
+        ids = torch.tensor([prompt + completion], device=backend.model.device)
+        logits = backend.model(ids).logits[0].log_softmax(-1)
     plain = [float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(completion)]
     assert asyncio.run(backend.logprobs(prompt, completion)) == pytest.approx(plain, abs=1e-4)
+
+
+@pytest.mark.parametrize("max_tokens", [64, 4096])
+def test_a_prompt_that_many_texts_share_is_read_once_and_changes_no_score(small_model, max_tokens):
+    model = load_model(str(small_model), "cpu", "float32", None, None)
+    scorer, alone = (Scorer(model, 512, threading.Lock(), max_tokens) for _ in range(2))
+    shared, other, last = tuple(range(5, 155)), *prompts(2, 21, 60)
+    texts = [tuple(range(n, n + n)) for n in (1, 2, 9, 30, 31, 44)]
+    pairs = [*((shared, text) for text in texts), (other, texts[2]), (last, texts[1]), (last, texts[3]), (shared, ())]
+    wanted = [alone.score([pair])[0] for pair in pairs]
+    for order in (range(len(pairs)), range(len(pairs) - 1, -1, -1)):
+        scorer.read = 0
+        for index, scores in zip(order, scorer.score([pairs[index] for index in order]), strict=True):
+            assert scores == pytest.approx(wanted[index], abs=1e-4)
+        assert scorer.read < 0.65 * alone.read
+
+
+def test_scores_that_cannot_be_are_told_beside_those_that_can(small_model):
+    model = load_model(str(small_model), "cpu", "float32", None, None)
+    scorer = Scorer(model, 16, threading.Lock(), 64)
+    found = scorer.score([((1, 2), (3,)), ((1, 2), (10**6,)), ((), (3,)), ((1, 2), (4, 5)), ((1, 2), (3,) * 15)])
+    assert [isinstance(item, BackendError) for item in found] == [False, True, True, False, True]
 
 
 def test_a_request_samples_the_same_whatever_else_is_in_the_batch(backend):
@@ -104,7 +133,8 @@ def test_top_p_keeps_to_the_nucleus(backend):
     prompt = prompts(1, 11)[0]
     asked = [Request(prompt_ids=prompt, sampling=Sampling(1.0, 0.3, 1), seed=s) for s in range(64)]
     with torch.no_grad():
-        probs, order = backend.model(torch.tensor([prompt])).logits[0, -1].softmax(-1).sort(descending=True)
+        ids = torch.tensor([prompt], device=backend.model.device)
+        probs, order = backend.model(ids).logits[0, -1].softmax(-1).sort(descending=True)
     size = int((probs.cumsum(0) - probs < 0.3).sum())
     assert {d.ids[0] for d in complete(backend, asked)} <= set(order[:size].tolist())
 

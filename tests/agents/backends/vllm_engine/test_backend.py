@@ -106,6 +106,33 @@ def test_likelihood_equals_that_of_transformers_and_of_sampling(engine, plain):
     assert asyncio.run(engine.logprobs((7, 8), ())) == []
 
 
+def test_likelihood_reads_no_prompt_twice_and_scores_what_the_cache_holds_too(engine, plain):
+    prompt = tuple(range(40, 140))
+    said = [tuple(range(n, n + 70)) for n in (20, 30)]
+    asked = [(prompt, text) for text in [*said, said[0], (*said[0][:66], 9, 9)]]
+
+    async def score(backend):
+        return [await backend.logprobs(*one) for one in asked]
+
+    cached: list[int] = []
+    through = engine._generate
+
+    async def watched(ids, params, adapter):
+        done = await through(ids, params, adapter)
+        cached.append(done.num_cached_tokens)
+        return done
+
+    engine._generate = watched
+    try:
+        mine = asyncio.run(score(engine))
+    finally:
+        del engine._generate
+    for ours, theirs in zip(mine, asyncio.run(score(plain)), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-3)
+    # new, its prompt known, known whole and so read again, its beginning known and so read again
+    assert cached == [0, 96, 160, 0, 160, 0]
+
+
 def test_a_seed_fixes_the_sample_whatever_else_is_asked(engine):
     asked = [Request(said, sampling=Sampling(1.0, max_tokens=12), seed=i) for i, said in enumerate(ASKED)]
     together = [d.ids for d in complete(engine, asked)]
