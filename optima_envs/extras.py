@@ -15,6 +15,7 @@ from .lazy import DISTRIBUTION
 EXTRAS = {
     "openai": ("aiohttp",),
     "hf": ("torch", "transformers", "tokenizers", "safetensors", "jinja2"),
+    "gguf": ("gguf",),
     "vllm": ("vllm",),
     "math": ("math_verify",),
     "data": ("pyarrow", "datasets"),

@@ -257,7 +257,7 @@ def parameters(model: str) -> tuple[int, str] | None:
     """
     from optima_agents.backends.chat.model_files import resolve
 
-    source = resolve(model)
+    source = resolve(model, fetch=False)
     try:
         files = _weights(Path(source)) if Path(source).is_dir() else _cached(source)
         if files:

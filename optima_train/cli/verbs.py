@@ -30,6 +30,7 @@ VERBS = {
     "envs": "envs",
     "play": "play",
     "data": "data",
+    "models": "models",
     "config": "config",
     "doctor": "doctor",
     "completion": "completion",

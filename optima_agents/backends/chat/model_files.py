@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .named_models import NAMED, folder, get
+
 TINY = Path(__file__).parents[2] / "tiny"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER = "adapter_model.safetensors"
@@ -20,11 +22,13 @@ SHARD = re.compile(r"[\w.\-]+\.safetensors")
 LONGEST_INDEX = 200 << 20  # bytes
 
 
-def resolve(model: str) -> str:
-    """The folder or hub name behind a model's name: ``tiny`` (or nothing) is the model this package carries, and ``~``
-    the home folder."""
+def resolve(model: str, *, fetch: bool = True) -> str:
+    """The folder or hub name behind a model's name: ``tiny`` (or nothing) is the model this package carries, a named
+    model (``named_models.NAMED``) is fetched on first use unless ``fetch`` is false, and ``~`` is the home folder."""
     if model in ("", "tiny"):
         return str(TINY)
+    if model in NAMED:
+        return str(get(model) if fetch else folder(model))
     return str(Path(model).expanduser()) if model.startswith("~") else model
 
 
