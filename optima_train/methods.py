@@ -104,23 +104,23 @@ def _needs_step(config: TrainConfig, wanted: str) -> None:
 
 
 def _imitation_stages() -> Sequence[Stage]:
+    from .imitation.collect import Collect
+    from .imitation.mix import Mix
     from .stages.evaluate import Evaluate
     from .training.sft import SftOnMix
-    from .trajectories.collect import Collect
-    from .trajectories.mix import Mix
 
     return Collect(), Mix(), SftOnMix(), Evaluate()
 
 
 def _fireact_stages() -> Sequence[Stage]:
+    from .imitation.collect import Collect
+    from .imitation.mix import Mix
     from .stages.evaluate import Evaluate
     from .stages.generate import Generate
     from .stages.rank import Rank
     from .stages.rows import BuildRows
     from .stages.selection import Select
     from .training.sft import SftOnMix
-    from .trajectories.collect import Collect
-    from .trajectories.mix import Mix
 
     return Generate(), Rank(), Select(), BuildRows(), Collect(), Mix(), SftOnMix(), Evaluate()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .fields import Count, Settings, Weight
 
@@ -14,13 +14,26 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 """A name of the user's own, fit for a file's name."""
 
 
-class SourceConfig(Settings):
-    """One source of trajectories."""
+class ExpertConfig(Settings):
+    """Scripted dialogues of a team that knows the answers (``optima_agents.experts``), on the run's own training
+    instances."""
 
-    read: str
+    styles: Annotated[tuple[str, ...], Field(min_length=1)] = ("plain",)
+    """How the dialogues are worded: one of each instance in each style. All but ``plain`` are learned under the hint of
+    the format of the same name."""
+    instances: Count = 1_000
+    """The first ones; a smaller task gives all it has."""
+
+
+class SourceConfig(Settings):
+    """One source of trajectories: files, or a scripted expert."""
+
+    read: str = ""
     """The layout: a name in ``trajectories.READERS``, such as ``agentinstruct`` or ``optima`` (our own logs)."""
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    files: tuple[str, ...] = ()
     """jsonl, json, csv or parquet, one after another."""
+    expert: ExpertConfig | None = None
+    """In the place of files: `expert: {styles: [plain, notes]}`."""
     options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
     """Of the reader, such as ``questions`` for NAT."""
     steps: tuple[str | dict[str, dict[str, Any] | None], ...] = ()
@@ -31,6 +44,14 @@ class SourceConfig(Settings):
     """General data, which keeps what the model could before; ``mix.eta`` divides the rows between it and the rest."""
     iterations: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Iterations that use it (rounds of continual learning); null: all."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SourceConfig:
+        if self.expert is None and not (self.read and self.files):
+            raise ValueError("a source needs read and files, or expert")
+        if self.expert is not None and (self.read or self.files or self.options):
+            raise ValueError("a source is either files (read, files, options) or an expert, not both")
+        return self
 
 
 class MixConfig(Settings):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .data_settings import MixConfig, Name, SourceConfig
+from .data_settings import ExpertConfig, MixConfig, Name, SourceConfig
 from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
 from .fields import Count, Settings, Share, Weight
 from .online_settings import GrpoConfig
@@ -32,6 +32,7 @@ __all__ = [
     "DpoConfig",
     "GrpoConfig",
     "SourceConfig",
+    "ExpertConfig",
     "MixConfig",
     "Settings",
     "Count",
@@ -48,7 +49,7 @@ class TrainConfig(Settings):
     method: str = "isft"
     """isft, idpo, isft-dpo, imitate, agenttuning, ..., or one of your own (`optima list methods` has all)."""
     model: str
-    """A model folder or hub id, or ``tiny``, the embedded model."""
+    """A model folder or hub id; or ``tiny``, the embedded model, or a named one (`optima models`)."""
     backend: str = "hf"
     """What samples and scores: hf or vllm, or one of your own (`optima list backends`)."""
     device: str | None = None
@@ -79,8 +80,9 @@ class TrainConfig(Settings):
     train: TrainStageConfig = TrainStageConfig()
     """Supervised fine-tuning, and what DPO shares with it."""
     dpo: DpoConfig = DpoConfig()
-    grpo: GrpoConfig = GrpoConfig()
     """Preference training."""
+    grpo: GrpoConfig = GrpoConfig()
+    """Online training."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Evaluation, before training and after each iteration."""
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = "none"

@@ -92,12 +92,24 @@ def _data(config: TrainConfig) -> None:
         opened |= active.keys()
     for name in sorted(opened):
         source = config.data[name]
-        _try(f"data.{name}", lambda source=source: check_options(READERS, source.read, source.options))
+        if source.expert is not None:
+            styles = source.expert.styles
+            _try(f"data.{name}.expert", lambda styles=styles: _experts(config, styles))
+        else:
+            _try(f"data.{name}", lambda source=source: check_options(READERS, source.read, source.options))
         for step in source.steps:
             _try(f"data.{name}.steps", lambda step=step: check_step(step))
         for file in source.files:
             if not Path(file).is_file():
                 raise ConfigError(f"data.{name}.files: there is no file {file}")
+
+
+def _experts(config: TrainConfig, styles: Sequence[str]) -> None:
+    from optima_agents.scripted.experts import expert
+
+    scenario = config.env.scenario("train")
+    for style in styles:
+        expert(scenario, style)
 
 
 def _preferences(config: TrainConfig, grown: bool) -> None:

@@ -1,4 +1,4 @@
-"""Other people's trajectories: read, shown, rated, mixed, imitated.
+"""Other people's trajectories: read, shown, rated, changed, mixed.
 
 >>> from optima_train.trajectories import read, write
 >>> for item in read("agentinstruct", ["db.jsonl"]):      # an Episode, or a Dropped with its row and reason
@@ -11,9 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .collect import Collect
     from .frames import to_dataset, to_pandas
-    from .mix import Mix
     from .mixture import Mixture
     from .pipeline import make_steps, run_steps
     from .registry import READERS, STEPS, WRITERS, read, write
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "BadRow": "transcript",
-    "Collect": "collect",
     "Dropped": "transcript",
-    "Mix": "mix",
     "Mixture": "mixture",
     "READERS": "registry",
     "STEPS": "registry",
@@ -57,10 +53,8 @@ __all__ = [
     "BadRow",
     "to_dataset",
     "to_pandas",
-    # mix and train
+    # mix
     "Mixture",
-    "Collect",
-    "Mix",
 ]
 
 

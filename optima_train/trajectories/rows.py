@@ -17,6 +17,7 @@ from optima_envs.registry import load_attr
 from optima_envs.spec import spec
 
 from ..run.records import TrainingRow
+from ..stages.generate import hinted_prompt
 from ..stages.rows import NO_IDS, rows_of
 from .transcript import OTHERS, Transcript, imported, messages, trained
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from optima_agents.backends.chat.templates import ChatTokenizer
     from optima_envs.games.rules import Rules
 
+HINT = "hint"
+"""The key in an episode's ``info`` with the instruction its prompts are learned under."""
 UNBOUNDED = 10**9  # what a tokenizer says that knows no limit
 
 
@@ -49,13 +52,12 @@ class Tokeniser:
 
     def rows(self, item: Episode) -> list[TrainingRow]:
         """All rows of an episode. Raises UnknownName for a dialogue of an environment nobody registered."""
-        from optima_agents import prompts
-
         own: Counter[str] = Counter()
         foreign = imported(item)
         rules: Any = Transcript(item) if foreign else self._rules_of(item)
-        say: Any = messages if foreign else prompts.messages
-        render = lambda view: self.chat.render(say(view))  # noqa: E731
+        hint = item.info.get(HINT)
+        hint = hint if isinstance(hint, str) else None
+        render = lambda view: self.chat.render(messages(view) if foreign else hinted_prompt(view, hint))  # noqa: E731
         rows = rows_of(self._tokenised(item), rules, render, self.limit, own, self.chat.encode)
         del own[NO_IDS]  # those without loss have none
         self.dropped += own

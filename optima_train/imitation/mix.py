@@ -15,9 +15,9 @@ from ..config.data_settings import shares
 from ..run.files import read_lines, replacing
 from ..run.progress import ProgressReporter
 from ..run.stage import StageError, StageKind, StageResult
+from ..trajectories.mixture import Draw, Lines, Mixture
+from ..trajectories.rows import Tokeniser
 from .collect import SOURCE
-from .mixture import Draw, Lines, Mixture
-from .rows import Tokeniser
 
 if TYPE_CHECKING:
     from optima_envs.games.rules import Rules

@@ -11,10 +11,14 @@ from ..run.progress import ProgressReporter
 from ..run.stage import StageError, StageKind, StageResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from optima_agents.store import EpisodeLog, LineLog
+    from optima_envs.records import Episode
 
     from ..config.data_settings import SourceConfig
     from ..run.stage import StageContext
+    from ..trajectories.transcript import Dropped
 
 SOURCE = "data"
 """The key in an episode's ``info`` that names its source."""
@@ -57,14 +61,18 @@ def _collected(
     ctx: StageContext, name: str, source: SourceConfig, log: EpisodeLog, dropped: LineLog
 ) -> tuple[int, Counter[str]]:
     """How many episodes of a source were kept, and why the others were not."""
-    from .pipeline import make_steps, run_steps
-    from .registry import read
-    from .transcript import Dropped
+    from ..trajectories.pipeline import make_steps, run_steps
+    from ..trajectories.registry import read
+    from ..trajectories.transcript import Dropped
+    from .expert_play import played
 
     kept = 0
     reasons: Counter[str] = Counter()
     try:
-        stream = read(source.read, source.files, **source.options)
+        if source.expert is not None:
+            stream: Iterable[Episode | Dropped] = played(ctx, source.expert)
+        else:
+            stream = read(source.read, source.files, **source.options)
         for item in run_steps(make_steps(source.steps), stream):
             if not isinstance(item, Dropped) and item.error is not None:
                 item = Dropped("", kept, item.instance.id, f"failed: {item.error.kind}")

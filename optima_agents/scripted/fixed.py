@@ -1,4 +1,4 @@
-"""Policies without a model: fixed lines, random words, and oracles that bound what a team can reach."""
+"""Policies that say what they were told to: fixed lines, random words, the gold answer, a known perfect dialogue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optima_envs.records import Instance, View
 from optima_envs.scenario import Task
 from optima_envs.scoring.answer_format import FORMATS, TAG
 
-from .policy import Act
+from ..policy import Act
 
 
 class Indexed(Protocol):
