@@ -28,8 +28,7 @@ PUBLIC = {
         StageResult StageError Step ModelRef Generate Rank Select BuildRows Sft Grow Pairs Dpo Evaluate""",
     "optima_train.trajectories": """
         read write write_file READERS WRITERS make_steps run_steps STEPS episode Transcript Dropped BadRow
-        to_dataset to_pandas
-        Mixture Collect Mix""",
+        to_dataset to_pandas Mixture""",
     "optima_train.config": "TrainConfig ConfigError load check dump find flatten merge nested read assignment",
     "benchmarks": "baseline Baseline Session",
 }
