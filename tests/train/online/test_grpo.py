@@ -185,3 +185,13 @@ def test_two_processes_train_as_one(run: Run):
     for name in ("compared_tokens", "loss", "grad_norm", "entropy"):
         assert shared[name] == pytest.approx(alone[name], rel=1e-4, abs=1e-6), name
     assert two.of_iteration(0, "train").optimizer.is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("vllm")
+def test_what_vllm_sampled_is_what_the_trainer_computes(run: Run):
+    pytest.importorskip("vllm")
+    done = run("iterations=1", "backend=vllm", "isolation=inline", "dtype=float32", model="tiny")
+    learned = numbers(done.of_iteration(0, "train"))
+    assert learned["compared_tokens"] > 20
+    assert learned["largest_log_ratio"] <= 2e-2
