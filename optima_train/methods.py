@@ -86,6 +86,18 @@ def fireact(config: TrainConfig) -> Recipe:
     return lambda iteration: stages
 
 
+@METHODS.register("nat")
+def nat(config: TrainConfig) -> Recipe:
+    """NAT (arXiv 2402.11651): others' dialogues (``data``) or own ones, right and wrong, each learned under the
+    sentence of its outcome's class (``condition``)."""
+    if config.condition is None:
+        raise ConfigError("condition: nat needs classes; set condition={infer: correct}")
+    if config.condition.by == "reward" and config.data:
+        raise ConfigError("condition.by: only dialogues that this run samples have a reward; set it to score")
+    stages = _nat_stages(bool(config.data))
+    return lambda iteration: stages
+
+
 def _needs_general(config: TrainConfig) -> None:
     if config.mix.eta is None:
         raise ConfigError("mix.eta: agenttuning needs the share of agent data, such as 0.2")
@@ -110,6 +122,19 @@ def _imitation_stages() -> Sequence[Stage]:
     from .training.sft import SftOnMix
 
     return Collect(), Mix(), SftOnMix(), Evaluate()
+
+
+def _nat_stages(others: bool) -> Sequence[Stage]:
+    from .imitation.collect import Collect
+    from .imitation.condition import Condition
+    from .imitation.mix import MixConditioned
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .training.sft import SftOnMix
+
+    found = (Collect(), Condition("collect")) if others else (Generate(), Rank(), Condition("generate"))
+    return *found, MixConditioned(), SftOnMix(), Evaluate()
 
 
 def _fireact_stages() -> Sequence[Stage]:

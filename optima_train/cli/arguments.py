@@ -43,7 +43,7 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the policy's backend, such as dtype=float32",
     )
     parser.add_argument("--cache", help="sqlite file of completions made before; what is in it is not sampled again")
-    parser.add_argument("--hint", help="a format hint in the prompt, by its name in optima_agents.formats")
+    parser.add_argument("--hint", help="one more instruction: a format by its name, or a sentence")
     parser.add_argument("--max-tokens", type=int, default=128, help="tokens per turn, at most (default 128)")
     parser.add_argument("--concurrency", type=int, default=64, help="dialogues in flight (default 64)")
     parser.add_argument("--seed", type=int, default=0)
@@ -97,7 +97,34 @@ def team_settings(args: argparse.Namespace, temperature: float) -> dict[str, Any
         spec |= team
     elif args.hint and args.policy.partition(":")[0] not in BACKENDS:
         raise UserError(f"--hint speaks to a language model; {args.policy} is none")
+    if not spec.get("hint") and (sentence := sentence_of(spec)):
+        raise UserError(
+            "the model learned dialogues of every outcome, each kind under a sentence of its own, and plays under one: "
+            f"--hint '{sentence}' (in a team's file, hint: ...)"
+        )
     return spec
+
+
+def sentence_of(team: Mapping[str, Any]) -> str | None:
+    """The sentence that a model of a run with ``condition`` plays under; None for models of other origin."""
+    from optima_envs.documents import load_yaml
+
+    from ..run.layout import RESOLVED
+    from .holds import model_path, texts
+
+    for text in texts(team):
+        path = model_path(text)
+        if path is None or not path.is_dir():
+            continue
+        for folder in list(path.resolve().parents)[:4]:
+            if not (folder / RESOLVED).is_file():
+                continue
+            try:
+                found = load_yaml((folder / RESOLVED).read_text(encoding="utf-8"))["condition"]
+                return found["texts"][found["names"].index(found["infer"])]
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+                break  # a run without, or no run of ours
+    return None
 
 
 def open_team(settings: Mapping[str, Any], agents: Sequence[str]) -> dict[str, Policy]:
@@ -123,9 +150,9 @@ def read_team(path: Path) -> dict[str, Any]:
 
 
 def hint_text(name: str | None) -> str | None:
-    """The hint called ``name``. Raises UserError with the known names."""
-    if name is None:
-        return None
+    """The hint called ``name``, or a sentence as it is. Raises UserError with the known names."""
+    if name is None or " " in name.strip():
+        return name
     from optima_agents.formats import FORMATS
 
     if name not in FORMATS:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .fields import Count, Settings, Weight
+from .fields import Count, Positive, Settings, Weight
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 """A name of the user's own, fit for a file's name."""
@@ -65,6 +66,58 @@ class MixConfig(Settings):
     """Weight of this run's own selected dialogues, where the method samples any."""
     replay: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of each earlier iteration's new rows that is trained on again, on top (STE: 0.1)."""
+
+
+class ConditionConfig(Settings):
+    """Learning from outcomes (NAT, arXiv 2402.11651): dialogues are divided into classes by their outcome, each class
+    is learned under a sentence of its own, and the team plays under the sentence of ``infer``."""
+
+    by: Literal["score", "reward"] = "score"
+    """What an outcome is: the metric's score, or the reward of dialogues that this run sampled and ranked."""
+    cuts: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,)
+    """In rising order. Below the first cut a dialogue is of the first class, from there on of the second."""
+    names: Annotated[tuple[Name, ...], Field(min_length=2)] = ("incorrect", "correct")
+    """Of the classes, the worst first: one more than there are cuts."""
+    texts: Annotated[tuple[str, ...], Field(min_length=2)] = (
+        "Give an incorrect answer in this talk.",
+        "Give a correct answer in this talk.",
+    )
+    """The sentence of each class. It stands at the end of the instructions, in training and when the team plays."""
+    ratio: dict[Name, Positive] = {}  # noqa: RUF012 - pydantic copies it
+    """At most so many dialogues of a class for each of the best one, `{incorrect: 2.0}`; a class without: all."""
+    infer: str | None = None
+    """The class under whose sentence the team is evaluated and samples; a run without it is refused."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> ConditionConfig:
+        if list(self.cuts) != sorted(set(self.cuts)):
+            raise ValueError("condition.cuts must rise")
+        if not len(self.names) == len(self.texts) == len(self.cuts) + 1:
+            raise ValueError(
+                f"condition: {len(self.cuts)} cuts make {len(self.cuts) + 1} classes, but there are {len(self.names)} "
+                f"names and {len(self.texts)} texts"
+            )
+        if len(set(self.names)) < len(self.names) or len(set(self.texts)) < len(self.texts):
+            raise ValueError("condition: two classes have the same name or text")
+        if any(not text.strip() for text in self.texts):
+            raise ValueError("condition.texts: a sentence is empty")
+        for key, wanted in (("ratio", self.ratio), ("infer", [] if self.infer is None else [self.infer])):
+            if unknown := [name for name in wanted if name not in self.names]:
+                raise ValueError(f"condition.{key}: no class {unknown[0]!r}; there are {', '.join(self.names)}")
+        if self.names[-1] in self.ratio:
+            raise ValueError(f"condition.ratio: {self.names[-1]} is the best class, which the others are counted by")
+        return self
+
+    def class_of(self, value: float) -> str:
+        """The class of an outcome."""
+        return self.names[bisect_right(self.cuts, value)]
+
+    def told(self, name: str | None = None) -> str:
+        """The sentence of a class; by default of ``infer``. Raises ValueError when there is none."""
+        name = self.infer if name is None else name
+        if name is None:
+            raise ValueError("condition.infer: name the class under whose sentence the team plays, such as correct")
+        return self.texts[self.names.index(name)]
 
 
 def shares(data: Mapping[str, SourceConfig], mix: MixConfig, iteration: int) -> dict[str, Fraction]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .data_settings import ExpertConfig, MixConfig, Name, SourceConfig
+from .data_settings import ConditionConfig, ExpertConfig, MixConfig, Name, SourceConfig
 from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
 from .fields import Count, Settings, Share, Weight
 from .online_settings import GrpoConfig
@@ -33,6 +33,7 @@ __all__ = [
     "GrpoConfig",
     "SourceConfig",
     "ExpertConfig",
+    "ConditionConfig",
     "MixConfig",
     "Settings",
     "Count",
@@ -67,6 +68,8 @@ class TrainConfig(Settings):
     """Other people's trajectories, by names of your own; their order breaks ties in the mixture."""
     mix: MixConfig = MixConfig()
     """How they are mixed."""
+    condition: ConditionConfig | None = None
+    """Outcome classes with a sentence each (method nat)."""
     generate: GenerateConfig = GenerateConfig()
     """Training dialogues."""
     tree: TreeConfig = TreeConfig()

@@ -29,20 +29,21 @@ OWN = "own"
 
 
 class Mix:
-    """Reads the log of ``collect``; writes ``rows.jsonl``, and ``draws.jsonl``: for each row its source, its number
-    there, the iteration it was new in, and how often it had been drawn."""
+    """Reads the log of ``collect`` (see ``log_of``); writes ``rows.jsonl``, and ``draws.jsonl``: for each row its
+    source, its number there, the iteration it was new in, and how often it had been drawn."""
 
     name = "mix"
     kind: StageKind = "inference"
     resumes = False
+    log_of = "collect"
 
     def run(self, ctx: StageContext) -> StageResult:
         config = ctx.config
-        weights: dict[str, Any] = dict(shares(config.data, config.mix, ctx.iteration))
+        weights: dict[str, Any] = dict(shares(config.data, config.mix, ctx.iteration)) or {OWN: 1}
         with ExitStack() as stack:
             tokeniser = _tokeniser(ctx)
-            sources = {name: Lines(path) for name, path in _built(ctx, list(weights), tokeniser).items()}
-            if config.mix.own:
+            sources = {name: Lines(path) for name, path in _built(ctx, self.log_of, list(weights), tokeniser).items()}
+            if config.mix.own and self.log_of == "collect":
                 weights[OWN] = config.mix.own
                 sources[OWN] = Lines(ctx.input("rows").rows)
             for lines in sources.values():
@@ -84,6 +85,12 @@ class Mix:
         )
 
 
+class MixConditioned(Mix):
+    """The same on the log of ``condition``, whose dialogues may be this run's own."""
+
+    log_of = "condition"
+
+
 def _write(rows: Any, draws: Any, line: bytes, draw: Draw, iteration: int) -> None:
     rows.write(line.decode("utf-8"))
     told = {"source": draw.source, "row": draw.row, "iteration": iteration, "again": draw.again}
@@ -101,11 +108,11 @@ def _tokeniser(ctx: StageContext) -> Tokeniser:
     return Tokeniser(ctx.policy.model, ctx.config.train.max_length, rules)
 
 
-def _built(ctx: StageContext, names: list[str], tokeniser: Tokeniser) -> dict[str, Path]:
+def _built(ctx: StageContext, log_of: str, names: list[str], tokeniser: Tokeniser) -> dict[str, Path]:
     """A file of rows for each source."""
     from optima_agents.store import EpisodeLog
 
-    log = ctx.input("collect").episodes
+    log = ctx.input(log_of).episodes
     paths = {name: ctx.out / f"{name}.source.jsonl" for name in names}
     with ExitStack() as stack:
         files = {name: stack.enter_context(replacing(path)) for name, path in paths.items()}

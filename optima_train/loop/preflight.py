@@ -37,6 +37,8 @@ def preflight(config: TrainConfig) -> None:
     _try("method", lambda: METHODS[config.method])
     _try("backend", lambda: check_installed(config.backend))
     _try("backend", lambda: BACKENDS[config.backend])
+    if config.backend == "vllm" and config.dtype == "float64":
+        raise ConfigError("dtype: vLLM does not compute in float64; set dtype=null, or float32 on a CPU")
     if config.tracker != "none":
         _try("tracker", lambda: need("trackers", "the tracker", config.tracker))
     if config.train.lora and "adapter" not in Keywords.of(BACKENDS[config.backend]).names:
@@ -47,6 +49,10 @@ def preflight(config: TrainConfig) -> None:
         if name != "readability":
             _try("reward.weights", lambda name=name: TERMS[name])
     stages = [step.stage for step in plan(config)]
+    if config.condition is not None:
+        if not any(stage.name == "condition" for stage in stages):
+            raise ConfigError(f"condition: {config.method} learns under no sentence of an outcome; use nat")
+        _try("condition", config.condition.told)
     _training(config, stages)
     if any(stage.name == "collect" for stage in stages):
         _data(config)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.stage import StageKind, StageResult, derive
+from .generate import hinted_prompt
 from .groups import GroupedLog
 from .playing import play
 from .readability import Readability
@@ -55,7 +56,9 @@ class Evaluate:
         # every model of a run meets the same instances in the same order
         jobs = [Job(index, 0, ctx.config.seed) for index in range(min(instances, len(scenario.task)))]
         sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
-        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
+        condition = ctx.config.condition
+        hint = None if condition is None else condition.told()
+        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling, hint=hint, prompt=hinted_prompt)
         started = time.monotonic()
         play(ctx, scenario, jobs, lambda job: policy, config, path)
         seconds = time.monotonic() - started

@@ -33,7 +33,7 @@ class Generate:
         jobs = training_jobs(ctx.config, ctx.iteration, len(scenario.task), ctx.seed("generate"), pool)
         ctx.engines.keep_only(ctx.policy)
         temperature = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
-        seat = training_policy(ctx.engines.backend(ctx.policy), ctx.config, temperature, pool)
+        seat = training_policy(ctx.engines.backend(ctx.policy), ctx.config, temperature, pool, told(ctx))
         tally = play(ctx, scenario, jobs, seat, config)
         return StageResult(
             {
@@ -69,13 +69,23 @@ def training_jobs(config: TrainConfig, number: int, size: int, seed: int, pool: 
 
 
 def training_policy(
-    backend: Backend, config: TrainConfig, temperature: float, pool: dict[str, str]
+    backend: Backend, config: TrainConfig, temperature: float, pool: dict[str, str], plainly: str = ""
 ) -> Callable[[Job], Policy]:
-    """Who plays a job: the backend's model, hinted as the job says."""
+    """Who plays a job: the backend's model, hinted as the job says, or by ``plainly`` where the job says nothing."""
     from optima_agents import LLMPolicy, Sampling
 
     sampling = Sampling(temperature, config.generate.top_p, config.generate.max_tokens)
-    return lambda job: LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")), prompt=hinted_prompt)
+
+    def seat(job: Job) -> Policy:
+        return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")) or plainly, prompt=hinted_prompt)
+
+    return seat
+
+
+def told(ctx: StageContext) -> str:
+    """The sentence under which a team that has learned conditions samples; empty before it has."""
+    condition = ctx.config.condition
+    return condition.told() if condition is not None and ctx.iteration else ""
 
 
 def block(config: TrainConfig, iteration: int, size: int, count: int) -> list[int]:

@@ -21,20 +21,26 @@ from .scripts import STYLES, Case, Script, short
 WORLDS = {"twohop-asym": tuple(STYLES), "arith-debate": DEBATE_STYLES}
 
 
-def dialogues(env: str, style: str, count: int, *, split: str = "train", seed: int = 0) -> Iterator[Episode]:
-    """``count`` dialogues on instances from a seeded place of the split. Raises ValueError for a style it has not."""
+def dialogues(
+    env: str, style: str, count: int, *, split: str = "train", seed: int = 0, wrong: float = 0.0
+) -> Iterator[Episode]:
+    """``count`` dialogues on instances from a seeded place of the split; a share of ``wrong`` ones (two-hop world only)
+    states another value than the right one. Raises ValueError for a style it has not."""
     if style not in WORLDS.get(env, ()):
         raise ValueError(f"{env} has no style {style!r}; there are {WORLDS}")
     game = scenario(env, split=split)
     start = random.Random(f"dialogues/{seed}").randrange(len(game.task) - count)
+    if wrong and env != "twohop-asym":
+        raise ValueError(f"{env} has no dialogues that end wrong")
     for index in range(start, start + count):
-        yield played(game, game.task[index], style, random.Random(f"dialogues/{seed}/{index}"))
+        rng = random.Random(f"dialogues/{seed}/{index}")
+        yield played(game, game.task[index], style, rng, bool(wrong) and rng.random() < wrong)
 
 
-def played(game: Scenario, inst: Instance, style: str, rng: random.Random) -> Episode:
+def played(game: Scenario, inst: Instance, style: str, rng: random.Random, wrong: bool = False) -> Episode:
     """One dialogue, as far as the rules let it go."""
     script: Callable[[], Script] = (
-        (lambda: short(Case.of(inst, game.rules.agents), style))  # type: ignore[arg-type] - both worlds have two agents
+        (lambda: short(Case.of(inst, game.rules.agents, wrong), style))  # type: ignore[arg-type] - both have two agents
         if "gold" in inst.meta
         else (lambda: debate(inst, style, rng))
     )
@@ -58,13 +64,15 @@ def main() -> None:
         "--style", required=True, help="for " + "; ".join(f"{k}: {', '.join(v)}" for k, v in WORLDS.items())
     )
     parser.add_argument("--episodes", type=int, default=1000)
+    parser.add_argument("--wrong", type=float, default=0.0, help="share of dialogues that end wrong (default 0)")
     parser.add_argument("--split", default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="episode log to write (jsonl)")
     args = parser.parse_args()
     args.out.unlink(missing_ok=True)
     with EpisodeLog(args.out) as log:
-        for episode in dialogues(args.env, args.style, args.episodes, split=args.split, seed=args.seed):
+        made = dialogues(args.env, args.style, args.episodes, split=args.split, seed=args.seed, wrong=args.wrong)
+        for episode in made:
             log.append(episode)
     print(f"{args.episodes} dialogues in {args.out}")
 

@@ -77,8 +77,13 @@ class Case:
     teller: str
 
     @classmethod
-    def of(cls, inst: Instance, agents: tuple[str, str]) -> Case:
+    def of(cls, inst: Instance, agents: tuple[str, str], wrong: bool = False) -> Case:
+        """``wrong``: with another value of the wanted kind, of somebody else, in the place of the right one."""
         (first, name, link), (last, _, value) = inst.meta["gold"]
+        if wrong:
+            facts = [line for agent in agents for line in inst.private[agent].splitlines()]
+            kind = [line.split()[-1][:-1] for line in facts if line.startswith(f"The {last} of ")]
+            value = next(other for other in kind if other != value)
         return cls(inst, agents, first, last, name, link, value, inst.meta["holders"][0])
 
     def other(self, agent: str) -> str:

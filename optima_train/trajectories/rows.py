@@ -57,7 +57,8 @@ class Tokeniser:
         rules: Any = Transcript(item) if foreign else self._rules_of(item)
         hint = item.info.get(HINT)
         hint = hint if isinstance(hint, str) else None
-        render = lambda view: self.chat.render(messages(view) if foreign else hinted_prompt(view, hint))  # noqa: E731
+        say: Any = messages if foreign else hinted_prompt
+        render = lambda view: self.chat.render(say(view, hint))  # noqa: E731
         rows = rows_of(self._tokenised(item), rules, render, self.limit, own, self.chat.encode)
         del own[NO_IDS]  # those without loss have none
         self.dropped += own

@@ -171,11 +171,11 @@ class Transcript:
         return self.record.outcome if len(turns) >= self.max_turns else None
 
 
-def messages(view: View) -> tuple[Message, ...]:
+def messages(view: View, hint: str | None = None) -> tuple[Message, ...]:
     """The chat prompt of a transcript's view: the texts as they were, without names or instructions of ours. What the
-    world answered has the role ``user``, as in the data these agents were trained on."""
+    world answered has the role ``user``, as in the data these agents were trained on; ``hint`` follows the question."""
     out = [{"role": "system", "content": view.instructions}] if view.instructions else []
-    out.append({"role": "user", "content": view.question})
+    out.append({"role": "user", "content": f"{view.question}\n{hint}" if hint else view.question})
     for item in view.dialogue:
         out.append({"role": "assistant" if item.agent == view.agent else "user", "content": item.text})
     return tuple(out)

@@ -22,6 +22,7 @@ from optima_train.loop.preflight import preflight
         ("quickstart", ["train.processes=3"], "train: "),
         ("twohop-idpo", ["train.processes=2", "train.micro_batch=8"], "dpo: "),
         ("quickstart", ["train.accelerate=nowhere"], "no file 'nowhere'"),
+        ("quickstart", ["backend=vllm"], "dtype: vLLM does not compute in float64"),
     ],
 )
 def test_what_cannot_work_is_refused(recipe: str, overrides: list[str], message: str):
