@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..config.settings import TrainConfig
 from ..run.stage import Step
-from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, parameters, works
+from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from .model_size import parameters
 
 # dense bf16 operations per second, by a part of the name CUDA gives the device; longer names first
 PEAKS = {

@@ -6,11 +6,9 @@ arXiv 2001.08361, section 2.1). Everything the recipe does not fix is assumed, a
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import comb, prod
+from math import comb
 from pathlib import Path
 
 from ..config.settings import TrainConfig
@@ -22,8 +20,6 @@ GROWN = 0.7  # a rollout inside a tree starts in the middle of a dialogue
 TOKENS_A_WORD = 4 / 3
 # bytes in the logs: a token id, a sampled token with id, text and log-probability, what surrounds a dialogue
 ID, SAMPLED, FRAME = 7, 35, 2_000
-NAMED = re.compile(r"(?<![A-Za-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![A-Za-z0-9])", re.IGNORECASE)
-INDEX, WHOLE = "model.safetensors.index.json", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +107,9 @@ def _measured(config: TrainConfig, found: Assumed, prompts: bool) -> Assumed:
 def works(config: TrainConfig, steps: Sequence[Step], assumed: Assumed) -> list[Work | None]:
     """The work of each step; None for a stage nothing is known about."""
     trains = {step.iteration: TRAINED_ON[step.stage.name] for step in steps if step.stage.name in TRAINED_ON}
+    grown = {step.iteration for step in steps if step.stage.name == "grow"}
+    paired = {step.iteration for step in steps if step.stage.name == "pairs"}
+    trains |= dict.fromkeys(paired - grown, _contrast_dpo)
     known: dict[str, Callable[[TrainConfig, Assumed], Work]] = {
         "generate": _generate,
         "rank": _rank,
@@ -125,6 +124,8 @@ def works(config: TrainConfig, steps: Sequence[Step], assumed: Assumed) -> list[
     for step in steps:
         name = step.stage.name
         work = trains.get(step.iteration, _live) if name == "train" else known.get(name)
+        if name == "pairs" and step.iteration not in grown:
+            work = _contrast
         out.append(work(config, assumed) if work else None)
     return out
 
@@ -136,10 +137,10 @@ def _dialogues(count: int, instances: int, assumed: Assumed) -> Work:
     return Work(count, sampled, a.agents * (instances * a.prompt + sampled), disk=logged)
 
 
-def _scored(dialogues: float, assumed: Assumed, config: TrainConfig) -> int:
-    """Tokens the base model reads to score every turn, each after its speaker's task."""
-    prompts = assumed.turns * assumed.prompt if config.reward.condition == "task" else 0
-    return round(dialogues * (prompts + assumed.tokens))
+def _scored(dialogues: float, instances: int, assumed: Assumed, config: TrainConfig) -> int:
+    """Tokens the base model reads to score every turn after its speaker's task, which is read once an instance."""
+    tasks = instances * assumed.agents * assumed.prompt if config.reward.condition == "task" else 0
+    return round(tasks + dialogues * assumed.tokens)
 
 
 def _generate(config: TrainConfig, assumed: Assumed) -> Work:
@@ -150,7 +151,8 @@ def _generate(config: TrainConfig, assumed: Assumed) -> Work:
 def _rank(config: TrainConfig, assumed: Assumed) -> Work:
     count = _generate(config, assumed).dialogues
     wanted = config.reward.weights.get("readability", 0) > 0
-    return Work(read=_scored(count, assumed, config) if wanted else 0, disk=300 * count)
+    instances = _at_most(config.generate.instances, assumed.train)
+    return Work(read=_scored(count, instances, assumed, config) if wanted else 0, disk=300 * count)
 
 
 def _rows(config: TrainConfig, assumed: Assumed) -> Work:
@@ -172,7 +174,7 @@ def _grow(config: TrainConfig, assumed: Assumed) -> Work:
     sampled = round(GROWN * played * assumed.tokens)
     read = assumed.agents * (trees * assumed.prompt + sampled)
     if config.reward.weights.get("readability", 0) > 0:
-        read += _scored(GROWN * played, assumed, config)
+        read += _scored(GROWN * played, trees, assumed, config)
     probe = Work()
     if config.reward.normaliser == "percentile":
         probe = _dialogues(config.reward.probe, config.reward.probe, assumed)
@@ -199,6 +201,21 @@ def _dpo(config: TrainConfig, assumed: Assumed) -> Work:
     """Trained tokens count each epoch; the reference's and the trained model's scores are read before and after."""
     pairs = _pair_count(config, assumed)
     tokens = pairs * _pair_tokens(assumed)
+    trained = round(tokens * config.dpo.epochs)
+    return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=1)
+
+
+def _contrast(config: TrainConfig, assumed: Assumed) -> Work:
+    """At most: every instance gives its pairs, one for each agent, both sides whole."""
+    others = max(0, config.generate.samples - (config.contrast.experts == "best"))
+    each = min(1, others) if config.contrast.per == "worst" else others
+    pairs = _at_most(config.generate.instances, assumed.train) * each * assumed.agents
+    return Work(rows=pairs, disk=pairs * 2 * (assumed.prompt + assumed.tokens) * (ID + 3))
+
+
+def _contrast_dpo(config: TrainConfig, assumed: Assumed) -> Work:
+    pairs = _contrast(config, assumed).rows
+    tokens = pairs * 2 * (assumed.prompt + assumed.tokens)
     trained = round(tokens * config.dpo.epochs)
     return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=1)
 
@@ -234,7 +251,7 @@ def _live(config: TrainConfig, assumed: Assumed) -> Work:
 def _evaluate(config: TrainConfig, assumed: Assumed) -> Work:
     count = _at_most(config.evaluate.instances, assumed.test)
     played = _dialogues(count, count, assumed)
-    return played + Work(read=_scored(count, assumed, config)) if config.evaluate.nll else played
+    return played + Work(read=_scored(count, count, assumed, config)) if config.evaluate.nll else played
 
 
 # a training by the stage that made what it is trained on; the live loop has none
@@ -248,53 +265,3 @@ def _passes(config: TrainConfig) -> int:
 
 def _at_most(asked: int, there: int | None) -> int:
     return asked if there is None else min(asked, there)
-
-
-def parameters(model: str) -> tuple[int, str] | None:
-    """(parameters, how that is known) of a folder, a hub id or ``tiny``; None when neither files nor name tell.
-
-    Nothing is downloaded: of a hub model only what earlier downloads left here is read, and of that the headers.
-    """
-    from optima_agents.backends.chat.model_files import resolve
-
-    source = resolve(model, fetch=False)
-    try:
-        files = _weights(Path(source)) if Path(source).is_dir() else _cached(source)
-        if files:
-            return sum(_numbers_in(file) for file in files), "from the weights' headers"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError):
-        pass  # a damaged file is found, and named, when the model is loaded
-    named = NAMED.findall(Path(source).name)
-    if not named:
-        return None
-    experts, size, unit = named[0]
-    scale = {"b": 1e9, "m": 1e6}[unit.lower()]
-    return int(int(experts or 1) * float(size) * scale), f"read off the name {Path(source).name}"
-
-
-def _numbers_in(file: Path) -> int:
-    """Numbers stored in a safetensors file. Raises ValueError for a file that is none."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, "np") as weights:
-            return sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 - no mapping
-    except SafetensorError as err:
-        raise ValueError(f"{file}: {err}") from None
-
-
-def _weights(folder: Path) -> list[Path]:
-    if (folder / INDEX).is_file():
-        shards = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
-        return [folder / Path(shard).name for shard in sorted(shards)]
-    return [folder / WHOLE] if (folder / WHOLE).is_file() else []
-
-
-def _cached(name: str) -> list[Path]:
-    from huggingface_hub import try_to_load_from_cache
-
-    for file in (INDEX, WHOLE):
-        found = try_to_load_from_cache(name, file)
-        if isinstance(found, str):
-            return _weights(Path(found).parent)
-    return []

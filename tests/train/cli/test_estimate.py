@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from optima_train.cli.dry_run import quantity, show_plan
-from optima_train.cli.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, parameters, works
+from optima_train.cli.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from optima_train.cli.model_size import parameters
 from optima_train.config.loading import load
 from optima_train.methods import plan
 
@@ -127,3 +128,29 @@ def test_online_learning_by_hand():
     trees = of("method=grpo", "grpo.estimator=tree", "tree.temperature=1.0", "tree.instances=10", "tree.rounds=2",
                "tree.rollouts=3")["it000/train"]  # fmt: skip
     assert trees is not None and trees.rows == 10 * 2 * 3 * 2
+
+
+def test_whole_dialogues_against_each_other_by_hand():
+    config = load("eto-tiny", ["iterations=2", "generate.instances=100", "generate.samples=4", "contrast.per=all"])
+    steps = plan(config)
+    works_of = works(config, steps, Assumed(tokens=100, turns=4, prompt=500, train=1_000))
+    found = {step.path: work for step, work in zip(steps, works_of, strict=True)}
+    pairs, train = found["it001/pairs"], found["it001/train"]
+    # three worse dialogues for each best one, a pair for each of two agents, both sides whole
+    assert pairs is not None and pairs.rows == 100 * 3 * 2
+    assert train is not None and (train.rows, train.trained) == (600, 600 * 2 * 600)
+    assert found["it000/mix"] is None
+
+
+def test_a_task_that_turns_and_siblings_share_is_read_once():
+    config = load("2wmh-isft", ["iterations=1", "generate.instances=10", "generate.samples=4", "evaluate.instances=5"])
+    steps = plan(config)
+    works_of = works(config, steps, Assumed(tokens=100, turns=4, prompt=500, train=1_000))
+    found = {step.path: work for step, work in zip(steps, works_of, strict=True)}
+    rank = found["it000/rank"]
+    assert rank is not None and rank.read == 10 * 2 * 500 + 40 * 100
+
+
+def test_a_named_model_has_the_size_its_makers_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("OPTIMA_CACHE", str(tmp_path))
+    assert parameters("smollm2") == (134_515_008, "as its makers say")
