@@ -98,6 +98,20 @@ def nat(config: TrainConfig) -> Recipe:
     return lambda iteration: stages
 
 
+@METHODS.register("eto")
+def eto(config: TrainConfig) -> Recipe:
+    """ETO (arXiv 2403.02502): imitation of ``data`` first (without any: of the own best dialogues), then rounds of
+    exploring and preferring, whole dialogues against each other (``contrast``)."""
+    experts = config.contrast.experts
+    if experts != "best" and experts not in config.data:
+        raise ConfigError(f"contrast.experts: {experts} is no source in data; name one, or best for self-play")
+    if experts != "best" and config.contrast.by == "reward":
+        raise ConfigError("contrast.by: an expert's dialogues have no reward; set it to score")
+    first = _imitation_stages() if config.data else _sft_stages()
+    then = _contrast_stages()
+    return lambda iteration: then if iteration else first
+
+
 def _needs_general(config: TrainConfig) -> None:
     if config.mix.eta is None:
         raise ConfigError("mix.eta: agenttuning needs the share of agent data, such as 0.2")
@@ -135,6 +149,16 @@ def _nat_stages(others: bool) -> Sequence[Stage]:
 
     found = (Collect(), Condition("collect")) if others else (Generate(), Rank(), Condition("generate"))
     return *found, MixConditioned(), SftOnMix(), Evaluate()
+
+
+def _contrast_stages() -> Sequence[Stage]:
+    from .imitation.contrast import Contrast
+    from .stages.evaluate import Evaluate
+    from .stages.generate import Generate
+    from .stages.rank import Rank
+    from .training.dpo import Dpo
+
+    return Generate(), Rank(), Contrast(), Dpo(), Evaluate()
 
 
 def _fireact_stages() -> Sequence[Stage]:

@@ -14,7 +14,15 @@ from .data_settings import ConditionConfig, ExpertConfig, MixConfig, Name, Sourc
 from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
 from .fields import Count, Settings, Share, Weight
 from .online_settings import GrpoConfig
-from .training_settings import DpoConfig, LoraConfig, PairsConfig, RewardConfig, SelectConfig, TrainStageConfig
+from .training_settings import (
+    ContrastConfig,
+    DpoConfig,
+    LoraConfig,
+    PairsConfig,
+    RewardConfig,
+    SelectConfig,
+    TrainStageConfig,
+)
 
 __all__ = [
     "TrainConfig",
@@ -34,6 +42,7 @@ __all__ = [
     "SourceConfig",
     "ExpertConfig",
     "ConditionConfig",
+    "ContrastConfig",
     "MixConfig",
     "Settings",
     "Count",
@@ -82,6 +91,8 @@ class TrainConfig(Settings):
     """Dialogues to train on, for SFT."""
     train: TrainStageConfig = TrainStageConfig()
     """Supervised fine-tuning, and what DPO shares with it."""
+    contrast: ContrastConfig = ContrastConfig()
+    """Pairs of whole dialogues (method eto)."""
     dpo: DpoConfig = DpoConfig()
     """Preference training."""
     grpo: GrpoConfig = GrpoConfig()

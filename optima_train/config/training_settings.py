@@ -56,6 +56,21 @@ class PairsConfig(Settings):
     """Of each tree's pairs, those of the highest chosen value; at least one."""
 
 
+class ContrastConfig(Settings):
+    """Pairs of whole dialogues on one instance, of which one did better (ETO, arXiv 2403.02502)."""
+
+    experts: str = "best"
+    """A source in ``data`` whose dialogue stands against the explored ones; ``best``: the best of those explored."""
+    by: Literal["reward", "score"] = "reward"
+    """What is compared; the dialogues of an expert have a score only."""
+    min_gap: Weight = 0.0
+    """How much better one has to be; equal ones are no pair."""
+    per: Literal["worst", "all"] = "worst"
+    """Of an instance's worse dialogues the worst alone, or all."""
+    extra_turns: Annotated[int, Field(ge=0)] = 5
+    """The worse dialogue is cut when it is so many turns longer than the better one."""
+
+
 class LoraConfig(Settings):
     """Low-rank adapters (PEFT)."""
 
@@ -112,6 +127,15 @@ class TrainStageConfig(Settings):
         return self
 
 
+class DpoRound(Settings):
+    """What one round of preference training has of its own; null: as in ``dpo``."""
+
+    learning_rate: Positive | None = None
+    """The highest one."""
+    beta: Positive | None = None
+    """How strongly the model is held to the reference."""
+
+
 class DpoConfig(Settings):
     """Preference training (paper Eq. 4, spec section 5.3); the rest (LoRA, precision, length, ...) is as in ``train``.
 
@@ -132,11 +156,20 @@ class DpoConfig(Settings):
     """alpha: the weight of the chosen turn's mean negative log-likelihood; 0: plain DPO."""
     drift_alarm: Positive = 20.0
     """Nats by which the chosen turns' log-probability may fall before a warning is given."""
+    schedule: tuple[DpoRound, ...] = ()
+    """Other values of the first, the second, ... preference training of a run; the last holds for all later ones."""
 
     @model_validator(mode="after")
     def _whole_batches(self) -> DpoConfig:
         whole_batches(self.batch_size, self.micro_batch)
         return self
+
+    def of_round(self, number: int) -> DpoConfig:
+        """The settings of the ``number``-th preference training of a run, counted from 0."""
+        if not self.schedule:
+            return self
+        own = self.schedule[min(number, len(self.schedule) - 1)]
+        return self.model_copy(update=own.model_dump(exclude_none=True))
 
 
 def whole_batches(batch_size: int, micro_batch: int) -> None:

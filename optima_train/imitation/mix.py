@@ -41,7 +41,7 @@ class Mix:
         config = ctx.config
         weights: dict[str, Any] = dict(shares(config.data, config.mix, ctx.iteration)) or {OWN: 1}
         with ExitStack() as stack:
-            tokeniser = _tokeniser(ctx)
+            tokeniser = tokeniser_of(ctx)
             sources = {name: Lines(path) for name, path in _built(ctx, self.log_of, list(weights), tokeniser).items()}
             if config.mix.own and self.log_of == "collect":
                 weights[OWN] = config.mix.own
@@ -97,7 +97,8 @@ def _write(rows: Any, draws: Any, line: bytes, draw: Draw, iteration: int) -> No
     draws.write(json.dumps(told) + "\n")
 
 
-def _tokeniser(ctx: StageContext) -> Tokeniser:
+def tokeniser_of(ctx: StageContext) -> Tokeniser:
+    """The tokenizer and template of the team's model, for dialogues of any origin."""
     from optima_envs.spec import full_id
 
     home = full_id(ctx.config.env.id)

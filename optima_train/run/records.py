@@ -92,7 +92,11 @@ class PolicyRow(Record):
 
 
 class PreferenceRow(Record):
-    """Two turns said after the same prompt; ``depth`` turns came before. Ids are null where a backend gave none."""
+    """Two turns said after the same prompt; ``depth`` turns came before. Ids are null where a backend gave none.
+
+    Where whole dialogues are compared, ids hold what others said too, and a mask is 1 on the agent's own tokens; null:
+    all of them are its own.
+    """
 
     instance: str
     tree: int
@@ -106,6 +110,8 @@ class PreferenceRow(Record):
     rejected: str
     chosen_value: float
     rejected_value: float
+    chosen_mask: Sequence[int] | None = None
+    rejected_mask: Sequence[int] | None = None
 
 
 class SavedModel(Record):

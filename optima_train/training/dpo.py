@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..run.records import read_marker
 from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
-from .dpo_trainer import preference_trainer, read_pairs
+from .dpo_trainer import preference_trainer, read_pairs, schedule
 from .processes import trained
 from .trainer_args import loss_numbers, tidy
 
@@ -79,7 +79,7 @@ def drift(ctx: StageContext, before: Any, after: Any) -> dict[str, Any]:
     ``margin`` and ``accuracy`` are those of DPO's implicit reward, beta times the change. Raises StageError when a
     log-probability is no number.
     """
-    config = ctx.config.dpo
+    config = schedule(ctx)
     if not bool(after.isfinite().all()):
         raise StageError(
             f"{ctx.step.path}: the trained model's log-probabilities are not finite; lower dpo.learning_rate"

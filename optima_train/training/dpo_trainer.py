@@ -16,12 +16,15 @@ from ..run.records import PreferenceRow, read_records
 from .trainer_args import trainer_arguments, watcher
 
 if TYPE_CHECKING:
+    from ..config.settings import DpoConfig
     from ..run.stage import StageContext
 
 
 Pair = dict[str, list[int]]
 COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
+MASKS = ("chosen_mask", "rejected_mask")
 NO_IDS, ALIKE = "no sampled token ids", "chosen and rejected are the same tokens"
+NOTHING = "a side without a token of the agent's own"
 
 
 def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Counter[str]]:
@@ -33,10 +36,17 @@ def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Count
     dropped: Counter[str] = Counter()
     for row in read_records(path, PreferenceRow):
         pair: Pair = {column: list(getattr(row, column) or ()) for column in COLUMNS}
+        for column in MASKS:
+            ids = pair[column.replace("mask", "ids")]
+            pair[column] = list(getattr(row, column) or [1] * len(ids))
+            if len(pair[column]) != len(ids):
+                raise ValueError(f"{path}: {column} of {row.instance} has {len(pair[column])} entries, not {len(ids)}")
         length = len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"]))
         exceeded = next((name for name, limit in limits.items() if length > limit), None)
-        if not all(pair.values()):
+        if not all(pair[column] for column in COLUMNS):
             dropped[NO_IDS] += 1
+        elif not all(any(pair[column]) for column in MASKS):
+            dropped[NOTHING] += 1
         elif pair["chosen_ids"] == pair["rejected_ids"]:
             dropped[ALIKE] += 1
         elif exceeded is not None:
@@ -44,6 +54,12 @@ def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Count
         else:
             pairs.append(pair)
     return pairs, dropped
+
+
+def schedule(ctx: StageContext) -> DpoConfig:
+    """The settings of this preference training among those of the run."""
+    earlier = sum(ctx.run.of_iteration(before, "pairs").marker.is_file() for before in range(ctx.iteration))
+    return ctx.config.dpo.of_round(earlier)
 
 
 def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> Any:
@@ -60,6 +76,11 @@ def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Seq
 
     class Trainer(DPOTrainer):
         before: Any
+
+        def _set_signature_columns_if_needed(self) -> None:
+            super()._set_signature_columns_if_needed()
+            known: list[str] = self._signature_columns or []
+            self._signature_columns = [*known, *(name for name in MASKS if name not in known)]
 
         def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
             return dataset  # TRL would tokenise texts again; these are the ids that were sampled
@@ -89,7 +110,7 @@ def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Seq
                 found.append(both.cpu())
             return torch.cat(found).T
 
-    config = ctx.config.dpo
+    config = schedule(ctx)
     args = DPOConfig(
         **trainer_arguments(ctx, config, len(pairs)),
         loss_type=["sigmoid", "sft"] if config.sft_weight else ["sigmoid"],
@@ -102,5 +123,27 @@ def preference_trainer(ctx: StageContext, model: Any, tokenizer: Any, pairs: Seq
         args=args,
         train_dataset=Dataset.from_list(list(pairs)),
         processing_class=tokenizer,
+        data_collator=collator(tokenizer),
         callbacks=[watcher(ctx, "dpo")],
     )
+
+
+def collator(tokenizer: Any) -> Any:
+    """TRL's collator, after which tokens that are not the agent's own are no completion: they are read, not scored."""
+    from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+    collate = DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id)
+
+    def masked(examples: list[dict[str, Any]]) -> dict[str, Any]:
+        import torch
+
+        batch = collate(examples)
+        sides = [(example, side) for side in ("chosen", "rejected") for example in examples]
+        for row, (example, side) in enumerate(sides):
+            start = len(example["prompt_ids"])
+            own = example.get(f"{side}_mask")
+            if own is not None:
+                batch["completion_mask"][row, start : start + len(own)] *= torch.tensor(own)
+        return batch
+
+    return masked
