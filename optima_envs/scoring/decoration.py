@@ -28,7 +28,7 @@ _LATEX_BLANK = (
     r"(?<!~)~(?!~)|\\(?=\Z))"
 )
 _HEAD = re.compile(rf"(?:\s|(?!~){_LATEX_BLANK})*")
-_TAIL = re.compile(rf"(?:\s|{_LATEX_BLANK}[.,;:]?)\Z")
+_TAIL = re.compile(rf"(?:\s|{_LATEX_BLANK}[.,;:]?|(?<=[^~]~~)~)\Z")  # a tie may follow a struck answer
 _HEADING = re.compile(r"\A#{1,6}\s+|\A#{2,6}(?=[^#])")
 _FENCE = re.compile(r"\A```(?:[a-z]{1,12}\n)?\s*(?=[^`\s])([^`]*)```\Z")
 _BRACES = re.compile(rf"(?P<look>{_LOOK}\{{|\{{\s*{_SWITCHES})|\\.|(?P<brace>[{{}}])", re.DOTALL)

@@ -97,34 +97,14 @@ def team_settings(args: argparse.Namespace, temperature: float) -> dict[str, Any
         spec |= team
     elif args.hint and args.policy.partition(":")[0] not in BACKENDS:
         raise UserError(f"--hint speaks to a language model; {args.policy} is none")
+    from .model_paths import sentence_of
+
     if not spec.get("hint") and (sentence := sentence_of(spec)):
         raise UserError(
             "the model learned dialogues of every outcome, each kind under a sentence of its own, and plays under one: "
             f"--hint '{sentence}' (in a team's file, hint: ...)"
         )
     return spec
-
-
-def sentence_of(team: Mapping[str, Any]) -> str | None:
-    """The sentence that a model of a run with ``condition`` plays under; None for models of other origin."""
-    from optima_envs.documents import load_yaml
-
-    from ..run.layout import RESOLVED
-    from .holds import model_path, texts
-
-    for text in texts(team):
-        path = model_path(text)
-        if path is None or not path.is_dir():
-            continue
-        for folder in list(path.resolve().parents)[:4]:
-            if not (folder / RESOLVED).is_file():
-                continue
-            try:
-                found = load_yaml((folder / RESOLVED).read_text(encoding="utf-8"))["condition"]
-                return found["texts"][found["names"].index(found["infer"])]
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-                break  # a run without, or no run of ours
-    return None
 
 
 def open_team(settings: Mapping[str, Any], agents: Sequence[str]) -> dict[str, Policy]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.digests import digest
+from .model_paths import model_path, texts
 
 if TYPE_CHECKING:
     from optima_envs import Scenario
@@ -49,21 +50,3 @@ def plain(value: Any, name: str = "") -> Any:
     if SECRET.search(name) and value is not None:
         return "[hidden]"
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All texts in a team's settings."""
-    if isinstance(value, str):
-        yield value
-    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ():
-        yield from texts(item)
-
-
-def model_path(text: str) -> Path | None:
-    """The folder a policy's name or an adapter means, there or not; None for what is no path."""
-    from optima_agents.backends.chat.model_files import resolve
-
-    kind, colon, model = text.partition(":")
-    if not text or len(text) > 4096 or "\0" in text or "\n" in text:
-        return None
-    return Path(resolve(model)) if colon and kind in ("hf", "vllm") and model else Path(text)

@@ -73,12 +73,16 @@ def kind_of(annotation: Any) -> str:
         return kind_of(inner[0])
     if inner:
         return " or ".join(kind_of(part) for part in inner)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping"
     names = {str: "text", int: "whole number", float: "number", bool: "true | false", NoneType: "null"}
     return names.get(annotation, "mapping" if _section(annotation) else re.sub(r"^.*\.", "", str(annotation)))
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
-    """The model of a section of settings, also of one that may be null."""
+    """The model of a section of settings, also of one that may be null; a list of sections is one value."""
+    if get_origin(annotation) is tuple:
+        return None
     for part in (annotation, *get_args(annotation)):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part

@@ -157,7 +157,8 @@ class DpoConfig(Settings):
     drift_alarm: Positive = 20.0
     """Nats by which the chosen turns' log-probability may fall before a warning is given."""
     schedule: tuple[DpoRound, ...] = ()
-    """Other values of the first, the second, ... preference training of a run; the last holds for all later ones."""
+    """Other values of the first, the second, ... preference training of a run, `[{beta: 0.1, learning_rate: 1e-6}]`;
+    the last holds for all later ones."""
 
     @model_validator(mode="after")
     def _whole_batches(self) -> DpoConfig:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from optima_envs.records import ENVIRONMENT
 
 from ..run.progress import ProgressReporter
-from ..run.records import PreferenceRow, RankedRow, read_records, write_records
+from ..run.records import ContrastRow, RankedRow, read_records, write_records
 from ..run.stage import StageError, StageKind, StageResult
 from ..stages.groups import GroupedLog
 from .collect import SOURCE
@@ -60,7 +60,7 @@ class Contrast:
         shown = {} if config.experts == BEST else _shown(ctx, config.experts)
         tokeniser, pairs = tokeniser_of(ctx), 0
 
-        def rows() -> Iterator[PreferenceRow]:
+        def rows() -> Iterator[ContrastRow]:
             nonlocal pairs
             progress = ProgressReporter(ctx.report, ctx.step.path, len(log), "groups")
             for tree, group in enumerate(log):
@@ -109,7 +109,7 @@ def contrasted(
 
 def pairs_of(
     better: Worth, worse: Worth, tree: int, config: ContrastConfig, tokeniser: Tokeniser, dropped: Counter[str]
-) -> Iterator[PreferenceRow]:
+) -> Iterator[ContrastRow]:
     """A pair for each agent that spoke in both dialogues; the worse one is cut at ``extra_turns`` more turns."""
     cut = replace(worse.episode, turns=worse.episode.turns[: len(better.episode.turns) + config.extra_turns])
     if any(not one.turns or one.turns[-1].agent == ENVIRONMENT for one in (better.episode, cut)):
@@ -125,7 +125,7 @@ def pairs_of(
         if chosen.input_ids[start:] == rejected.input_ids[start:]:
             dropped[SAME] += 1
             continue
-        yield PreferenceRow(
+        yield ContrastRow(
             instance=better.episode.instance.id,
             tree=tree,
             node=worse.episode.key.sample,

@@ -92,11 +92,7 @@ class PolicyRow(Record):
 
 
 class PreferenceRow(Record):
-    """Two turns said after the same prompt; ``depth`` turns came before. Ids are null where a backend gave none.
-
-    Where whole dialogues are compared, ids hold what others said too, and a mask is 1 on the agent's own tokens; null:
-    all of them are its own.
-    """
+    """Two turns said after the same prompt; ``depth`` turns came before. Ids are null where a backend gave none."""
 
     instance: str
     tree: int
@@ -110,6 +106,14 @@ class PreferenceRow(Record):
     rejected: str
     chosen_value: float
     rejected_value: float
+
+
+class ContrastRow(PreferenceRow):
+    """Two whole dialogues from an agent's view: ids hold what others said too, a mask is 1 on the agent's own tokens.
+
+    Null, and in a file of ``PreferenceRow``: all of them are its own.
+    """
+
     chosen_mask: Sequence[int] | None = None
     rejected_mask: Sequence[int] | None = None
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.records import PreferenceRow, read_records
+from ..run.records import ContrastRow, read_records
 from .trainer_args import trainer_arguments, watcher
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Count
     """
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
-    for row in read_records(path, PreferenceRow):
+    for row in read_records(path, ContrastRow):
         pair: Pair = {column: list(getattr(row, column) or ()) for column in COLUMNS}
         for column in MASKS:
             ids = pair[column.replace("mask", "ids")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optima_train.run.records import PreferenceRow, RankedRow, TrainingRow
+from optima_train.run.records import ContrastRow, PreferenceRow, RankedRow, TrainingRow
 
 
 def ranked_row(instance: str, sample: int, reward: float | None) -> RankedRow:
@@ -18,4 +18,5 @@ def training_row(parts: dict[str, Any]) -> TrainingRow:
 
 def preference_row(parts: dict[str, Any]) -> PreferenceRow:
     said = {"chosen": "yes", "rejected": "no", "chosen_value": 0.9, "rejected_value": 0.1}
-    return PreferenceRow(**{"instance": "i", "tree": 0, "node": 0, "agent": "Alice", "depth": 0} | said | parts)
+    kind = ContrastRow if "chosen_mask" in parts else PreferenceRow
+    return kind(**{"instance": "i", "tree": 0, "node": 0, "agent": "Alice", "depth": 0} | said | parts)

@@ -19,7 +19,7 @@ from optima_train.config.loading import ConfigError, load
 from optima_train.config.settings import ContrastConfig
 from optima_train.imitation.contrast import Worth, contrasted, pairs_of
 from optima_train.loop.preflight import preflight
-from optima_train.run.records import PreferenceRow, read_records
+from optima_train.run.records import ContrastRow, read_records
 from optima_train.tiny.dialogues import dialogues
 from optima_train.trajectories import episode
 from optima_train.trajectories.rows import Tokeniser
@@ -134,7 +134,7 @@ def test_imitation_and_then_rounds_against_the_expert(random_model: Path, tmp_pa
     experts = {e.instance.id: e for e in EpisodeLog.iterate(tmp_path / "run/it000/collect/episodes.jsonl")}
     for iteration in (1, 2):
         folder = tmp_path / f"run/it{iteration:03d}"
-        rows = list(read_records(folder / "pairs/pairs.jsonl", PreferenceRow))
+        rows = list(read_records(folder / "pairs/pairs.jsonl", ContrastRow))
         assert told(folder / "pairs")["pairs"] == len(rows) == told(folder / "train")["pairs"] > 0
         assert all(row.chosen_value == 1.0 > row.rejected_value for row in rows)
         for row in rows:
