@@ -31,6 +31,7 @@ KINDS = {
     "metrics": "optima_envs.scoring.metrics:METRICS",
     "envs": "optima_envs.spec:ENVS",
     "worlds": "optima_envs.tools.world:WORLDS",
+    "experts": "optima_agents.scripted.experts:EXPERTS",
     "advantages": "optima_train.online.credit.estimators:ADVANTAGES",
     "readers": "optima_train.trajectories.registry:READERS",
     "writers": "optima_train.trajectories.registry:WRITERS",

@@ -42,6 +42,14 @@ def test_ids_that_choose_nothing_are_named(ids: list[str], told: str) -> None:
         by_ids(task, ids)
 
 
+def test_an_id_that_a_world_without_end_has_not_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optima_envs.tasks.subset.LOOKED_AT", 50)
+    task = optima_envs.scenario("twohop-asym").task
+    assert [inst.id for inst in by_ids(task, [task[49].id])] == [task[49].id]
+    with pytest.raises(ValueError, match="no instance has the id 'nobody'"):
+        by_ids(task, ["nobody"])
+
+
 def test_a_file_of_ids(tmp_path: Path) -> None:
     path = tmp_path / "ids.txt"
     path.write_text("\ufeff# mine\n a \n\nb\r\n", encoding="utf-8")
