@@ -18,12 +18,16 @@ from ..config.data_settings import ConditionConfig
 from ..run.progress import ProgressReporter
 from ..run.records import RankedRow, read_records
 from ..run.stage import StageError, StageKind, StageResult
+from ..stages.groups import GroupedLog
 from ..trajectories.rows import HINT
 from ..trajectories.transcript import Dropped
 from .collect import SOURCE
 from .mix import OWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from optima_envs.records import Episode
 
     from ..run.stage import StageContext
@@ -50,18 +54,18 @@ class Condition:
         config = ctx.config.condition
         if config is None:
             raise StageError(f"{ctx.step.path}: there are no classes; set condition")
-        log = ctx.input(self.source).episodes
+        log = Ordered(ctx.input(self.source).episodes)
         classes: list[str | None] = []
         reasons: Counter[str] = Counter()
         values = _values(ctx, config)
         progress = ProgressReporter(ctx.report, ctx.step.path, 2, "passes")
-        for item in EpisodeLog.iterate(log):
+        for item in log:
             value = values(item)
             classes.append(None if isinstance(value, str) else config.class_of(value))
         progress.count()
         chosen = choose(classes, config, ctx.seed("condition"))
         with EpisodeLog(ctx.files.episodes) as kept, LineLog(ctx.files.dropped) as dropped:
-            for number, (item, name) in enumerate(zip(EpisodeLog.iterate(log), classes, strict=True)):
+            for number, (item, name) in enumerate(zip(log, classes, strict=True)):
                 if number in chosen and name is not None:
                     told = {CLASS: name, HINT: config.told(name), SOURCE: item.info.get(SOURCE, OWN)}
                     kept.append(replace(item, info={**item.info, **told}))
@@ -83,6 +87,16 @@ class Condition:
                 "reasons": dict(reasons),
             }
         )
+
+
+class Ordered:
+    """A log's dialogues by instance and sample, whichever ended first: what is drawn of them depends on no clock."""
+
+    def __init__(self, path: Path) -> None:
+        self._groups = GroupedLog(path)
+
+    def __iter__(self) -> Iterator[Episode]:
+        return (episode for group in self._groups for episode in group.episodes)
 
 
 def choose(classes: list[str | None], config: ConditionConfig, seed: int) -> set[int]:

@@ -18,7 +18,7 @@ from optima_envs import Episode
 from optima_train.cli.main import main
 from optima_train.config.data_settings import ConditionConfig
 from optima_train.config.loading import ConfigError, load
-from optima_train.imitation.condition import choose
+from optima_train.imitation.condition import Ordered, choose
 from optima_train.loop.preflight import preflight
 from optima_train.tiny.dialogues import dialogues
 from optima_train.trajectories import read
@@ -61,6 +61,17 @@ def test_a_ratio_keeps_so_many_for_each_of_the_best_class() -> None:
     assert kept != choose(classes, config, seed=2)
     assert len(choose(classes, ConditionConfig(infer="correct"), seed=1)) == 24
     assert choose(["incorrect"], config, seed=1) == set()  # none of the best class, so none of the others
+
+
+def test_what_is_kept_does_not_depend_on_which_dialogue_ended_first(outcomes: Path, tmp_path: Path) -> None:
+    lines = outcomes.read_text().splitlines(keepends=True)
+    turned = tmp_path / "turned.jsonl"
+    head = [line for line in lines if '"instance"' not in line]
+    turned.write_text("".join([*head, *reversed([line for line in lines if line not in head])]))
+    first, second = ([item.key for item in Ordered(path)] for path in (outcomes, turned))
+    assert first == second
+    assert len(first) == 24
+    assert [item.key for item in EpisodeLog.iterate(turned)] != [item.key for item in EpisodeLog.iterate(outcomes)]
 
 
 @pytest.mark.parametrize(
