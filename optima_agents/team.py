@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from .formats import FORMATS
 from .llm import LLMPolicy, Thinking
 from .making import BACKENDS, make_policy, open_backend
 from .policy import Policy
+from .team_file import read_team
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
 
@@ -62,11 +64,14 @@ ALLOWED = {
 }
 
 
-def make_team(spec: TeamSpec | Mapping[str, Any], agents: Sequence[str]) -> dict[str, Policy]:
+def make_team(spec: TeamSpec | Mapping[str, Any] | str | os.PathLike[str], agents: Sequence[str]) -> dict[str, Policy]:
     """One policy for each of ``agents``; engines are started once and shared where their settings are equal.
 
-    Raises ValueError naming the key that is wrong, and UnknownName for a policy nobody knows.
+    ``spec`` may be a ``team.yaml``, or a folder with one, such as the ``model`` of a run whose agents have weights of
+    their own. Raises ValueError naming the key that is wrong, and UnknownName for a policy nobody knows.
     """
+    if isinstance(spec, (str, os.PathLike)):
+        spec = read_team(spec)
     team = spec if isinstance(spec, TeamSpec) else _read(spec)
     unknown = [name for name in team.agents if name not in agents]
     if unknown:
@@ -115,8 +120,10 @@ def _policy(team: TeamSpec, seats: Mapping[str, Seat], agent: str, engines: dict
     options, adapter = dict(seat.options), seat.adapter
     if kind != "openai":  # a server has loaded its adapters itself
         if team.sharing == "adapter":
-            options["adapters"] = {name: other.adapter for name, other in seats.items() if other.adapter}
-            adapter = agent if adapter else None
+            # agents that share an adapter ask for it by the name of the first of them
+            names = {other.adapter: name for name, other in reversed([*seats.items()]) if other.adapter}
+            options["adapters"] = {name: folder for folder, name in names.items()}
+            adapter = names[adapter] if adapter else None
         elif adapter:
             options["adapter"], adapter = adapter, None
     key = repr((seat.policy, sorted(options.items())))

@@ -34,7 +34,12 @@ def env_arguments(parser: argparse.ArgumentParser) -> None:
 
 def policy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", help=POLICY_HELP)
-    parser.add_argument("--team", type=Path, help="YAML file with a policy per agent (optima_agents.team)")
+    parser.add_argument(
+        "--team",
+        type=Path,
+        help="YAML file with a policy per agent (optima_agents.team), or a folder with a team.yaml, such as the model "
+        "of a run whose agents have weights of their own; --policy vllm plays such a folder's team on another backend",
+    )
     parser.add_argument(
         "--option",
         action="append",
@@ -91,10 +96,7 @@ def team_settings(args: argparse.Namespace, temperature: float) -> dict[str, Any
     spec = {"policy": args.policy, "options": pairs(args.option), "cache": args.cache}
     spec |= {"temperature": temperature, "max_tokens": args.max_tokens, "hint": hint_text(args.hint)}
     if args.team:
-        team = read_team(args.team)
-        if given and "policy" in team:
-            raise UserError(f"--policy {given} and the policy {team['policy']} in {args.team}: leave one of them out")
-        spec |= team
+        spec |= asked_team(args.team, given)
     elif args.hint and args.policy.partition(":")[0] not in BACKENDS:
         raise UserError(f"--hint speaks to a language model; {args.policy} is none")
     from .model_paths import sentence_of
@@ -114,19 +116,19 @@ def open_team(settings: Mapping[str, Any], agents: Sequence[str]) -> dict[str, P
     return make_team(settings, agents)
 
 
-def read_team(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
-    import yaml
-
-    from optima_envs.documents import load_yaml
+def asked_team(path: Path, policy: str | None) -> dict[str, Any]:
+    """The team in a file or a folder; ``policy`` moves a folder's team onto another backend."""
+    from optima_agents.team_file import on_backend, read_team
 
     try:
-        found = load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise UserError(f"{path} cannot be read: {err}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no team: a mapping with policy, agents, ... is needed")
-    return found
+        team = read_team(path)
+        if policy and path.is_dir():
+            return on_backend(team, policy)
+    except ValueError as err:
+        raise UserError(str(err)) from None
+    if policy and "policy" in team:
+        raise UserError(f"--policy {policy} and the policy {team['policy']} in {path}: leave one of them out")
+    return team
 
 
 def hint_text(name: str | None) -> str | None:

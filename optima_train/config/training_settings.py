@@ -114,6 +114,12 @@ class TrainStageConfig(Settings):
     """Of the forward and backward passes; trained weights stay fp32, and are saved in this."""
     gradient_checkpointing: bool = False
     """Compute activations again instead of keeping them: less memory, about a third more time."""
+    sharing: Literal["shared", "adapter", "full"] = "shared"
+    """What the agents share: all weights; one model, under an adapter of their own each (`train.lora={merge: false}`);
+    or nothing, each a whole model."""
+    groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}  # noqa: RUF012 - pydantic copies it
+    """Agents that have their own weights together, `{talkers: [Alice, Bob]}`; whoever is in no group has them alone.
+    Names in data that no agent bears, such as `assistant`, may stand in a group too."""
     lora: LoraConfig | None = None
     """Train adapters (`train.lora={}` with the defaults); null: train all weights."""
     processes: Count = 1
@@ -124,6 +130,19 @@ class TrainStageConfig(Settings):
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainStageConfig:
         whole_batches(self.batch_size, self.micro_batch)
+        return self
+
+    @model_validator(mode="after")
+    def _weights(self) -> TrainStageConfig:
+        names = [name for members in self.groups.values() for name in members]
+        if self.groups and self.sharing == "shared":
+            raise ValueError("groups are for agents with weights of their own; set sharing to adapter or full")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"groups: {', '.join(twice)} stands there twice")
+        if self.sharing == "adapter" and (self.lora is None or self.lora.merge):
+            raise ValueError("sharing adapter keeps one model under all adapters; set lora: {merge: false}")
+        if self.sharing == "full" and self.lora is not None and not self.lora.merge:
+            raise ValueError("sharing full saves whole models; set lora.merge to true, or sharing to adapter")
         return self
 
 

@@ -142,6 +142,9 @@ class Experiment:
     def _link_final(self, state: LoopState) -> None:
         """``model`` leads to the trained weights; a relative link, so the run directory can be moved."""
         trained = state.policy.adapter or state.policy.model
+        if state.policy.seats:  # a team: the folder that holds the weights of all
+            made = [step for step in self._steps if (marker := self._markers.get(step.path)) and marker.model]
+            trained = made[-1].path
         if not (self.directory / trained).is_dir():
             return
         link = self.files.model

@@ -33,6 +33,7 @@ def preflight(config: TrainConfig) -> None:
     from optima_envs.rewards import TERMS
 
     from ..methods import METHODS, plan
+    from ..training.sharing import check_sharing
 
     _try("method", lambda: METHODS[config.method])
     _try("backend", lambda: check_installed(config.backend))
@@ -61,6 +62,8 @@ def preflight(config: TrainConfig) -> None:
     _reachable(config, "select.threshold" if any(stage.name == "select" for stage in stages) else None, grown)
     train = _try("env (train instances)", lambda: _scenario(config.env, "train"))
     _try("env (test instances)", lambda: _scenario(config.env, "test"))
+    takes = Keywords.of(BACKENDS[config.backend]).names
+    _try("train.sharing", lambda: check_sharing(config, train.rules.agents, takes))
     if grown:
         from ..tree_search.grow import require_single_speaker
 

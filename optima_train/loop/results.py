@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.metrics import of_stages
@@ -66,7 +66,7 @@ def publish_state(
         run.report.unlink(missing_ok=True)  # it shows other results; whoever concludes the run writes it again
         write_json(run.results, rows)
     write_lines(run.metrics, (_metrics(markers[step.path]) for step in steps if step.path in markers))
-    done = {"next_step": state.next_step, "policy": asdict(policy), "done": len(markers), "steps": len(steps)}
+    done = {"next_step": state.next_step, "policy": policy.to_json(), "done": len(markers), "steps": len(steps)}
     write_json(run.state, done)
     return state
 

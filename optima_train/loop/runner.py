@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from ..config.loading import load
@@ -35,23 +34,15 @@ def model_before(steps: list[Step], markers: Mapping[str, Marker], index: int, i
     for step in reversed(steps[:index]):
         marker = markers.get(step.path)
         if marker is not None and marker.model is not None:
-            made = {part: _inside(step, name, initial) for part, name in marker.model}
-            return replace(initial, **made)
+            made = ModelRef.from_json(marker.model.model_dump())
+            # a name a stage gave is a folder it wrote, or the untouched initial model
+            return made.placed(lambda name: name if name == initial.model else f"{step.path}/{name}")  # noqa: B023
     return initial
-
-
-def _inside(step: Step, name: str | None, initial: ModelRef) -> str | None:
-    """A name a stage gave: a folder it wrote, as a run-relative path, or the untouched initial model."""
-    return name if name is None or name == initial.model else f"{step.path}/{name}"
 
 
 def located(ref: ModelRef, run_dir: Path) -> ModelRef:
     """Run-relative folders as paths that can be opened from anywhere."""
-
-    def place(name: str | None) -> str | None:
-        return str(run_dir / name) if name is not None and (run_dir / name).is_dir() else name
-
-    return ModelRef(place(ref.model) or ref.model, place(ref.adapter))
+    return ref.placed(lambda name: str(run_dir / name) if (run_dir / name).is_dir() else name)
 
 
 class Runner:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..run.records import PolicyRow, read_records
 from ..run.stage import StageError, StageKind, StageResult
 from ..training.checkpoints import window
-from ..training.processes import trained
+from ..training.sharing import trained
 from .learning import learn
 
 if TYPE_CHECKING:
@@ -46,5 +46,7 @@ class Grpo:
 
     def train(self, ctx: StageContext) -> StageResult:
         """Train on every row and save; numbers and the model's place. Raises StageError."""
-        rows = list(read_records(ctx.input("advantages").policy_rows, PolicyRow))
+        rows = [row for row in read_records(ctx.input("advantages").policy_rows, PolicyRow) if ctx.learns(row.agent)]
+        if not rows:
+            return StageResult({"skipped": "no row of theirs"})
         return learn(ctx, self, len(rows), 1, lambda trainer: lambda: rows)[0]

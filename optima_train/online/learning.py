@@ -73,7 +73,7 @@ def carrier(ctx: StageContext, stage: Stage) -> Any:
     from accelerate.utils import DistributedType
     from transformers import TrainerCallback
 
-    before = ctx.run.stage(Step(ctx.iteration - 1, stage).path).optimizer
+    before = ctx.files_of(Step(ctx.iteration - 1, stage)).optimizer
 
     class Carrier(TrainerCallback):
         carried = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from optima_envs.records import EpisodeKey
@@ -99,11 +100,13 @@ class Rounds:
 
     def _play(self, here: StageContext, number: int) -> dict[str, Any]:
         """Play the ``number``-th round of the run."""
+        from optima_agents import LLMPolicy
+
         config = here.config
         pool = formats(config, here.iteration, getattr(self._scenario.rules, "family", ""))
         seed = derive(config.seed, "live", number)
         jobs = training_jobs(config, number, len(self._scenario.task), seed, pool)
-        seat = training_policy(self._engine, config, 1.0, pool)
+        seat = training_policy(partial(LLMPolicy, self._engine), config, 1.0, pool)
         tally = play(here, self._scenario, jobs, seat, config.generate)
         return {"failures": tally.failures, "dialogue_tokens": tally.per_dialogue()["tokens"], "cut_turns": tally.cut}
 

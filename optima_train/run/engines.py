@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..config.settings import TrainConfig
 
 if TYPE_CHECKING:
-    from optima_agents.backends.base import Backend
+    from optima_agents.backends.base import Backend, Sampling
+    from optima_agents.policy import Policy
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model: a name or folder, and a folder of LoRA weights on top of it. Run-relative inside DONE.json."""
+    """A model: a name or folder, and a folder of LoRA weights on top of it. Run-relative inside DONE.json.
+
+    ``seats`` are the models of agents with weights of their own (``train.sharing``), as (agent, model).
+    """
 
     model: str
     adapter: str | None = None
+    seats: tuple[tuple[str, ModelRef], ...] = ()
+
+    def of(self, agent: str) -> ModelRef:
+        """What ``agent`` plays with."""
+        return dict(self.seats).get(agent) or replace(self, seats=())
+
+    def placed(self, place: Callable[[str], str]) -> ModelRef:
+        """The same with every name and folder replaced by ``place`` of it."""
+        adapter = None if self.adapter is None else place(self.adapter)
+        return ModelRef(place(self.model), adapter, tuple((name, own.placed(place)) for name, own in self.seats))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; without seats, those two keys alone."""
+        seats = {"seats": {agent: own.to_json() for agent, own in self.seats}} if self.seats else {}
+        return {"model": self.model, "adapter": self.adapter, **seats}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ModelRef:
+        """What ``to_json`` gave."""
+        seats = tuple((agent, cls.from_json(own)) for agent, own in data.get("seats", {}).items())
+        return cls(data["model"], data["adapter"], seats)
 
 
 class Engines:
@@ -32,10 +57,45 @@ class Engines:
         self._runner = asyncio.Runner()
 
     def backend(self, ref: ModelRef) -> Backend:
-        """The engine for ``ref``; loading may take minutes."""
-        if ref not in self._open:
-            self._open[ref] = open_engine(self._config, ref)
-        return self._open[ref]
+        """The engine for ``ref`` (of a team with weights of their own: its first seat's); loading may take minutes."""
+        return self.player(ref, ref.seats[0][0] if ref.seats else "")[0]
+
+    def player(self, ref: ModelRef, agent: str) -> tuple[Backend, str | None]:
+        """The engine that speaks for ``agent``, and the name under which it has loaded that agent's adapter.
+
+        Seats that are adapters over one model share one engine, and so does whoever wants that model without any.
+        """
+        from optima_agents.team_file import adapter_name
+
+        own = ref.of(agent)
+        named = own.adapter is not None and bool(ref.seats)
+        engine = ref if named else own
+        if engine not in self._open and not named:
+            bare = (open_ for open_ in self._open if open_.seats and own == ModelRef(open_.model))
+            engine = next(bare, engine)
+        if engine not in self._open:
+            self._open[engine] = open_engine(self._config, engine)
+        return self._open[engine], adapter_name(str(own.adapter)) if named else None
+
+    def team(
+        self, ref: ModelRef, agents: Sequence[str], sampling: Sampling, **options: Any
+    ) -> Policy | dict[str, Policy]:
+        """Who plays: one LLMPolicy for all, or one for each of ``agents`` where some have weights of their own.
+
+        Of a team that plays elsewhere than it was trained, where nobody bears the names of ``agents``, each speaks for
+        the agent at its place.
+        """
+        from optima_agents.llm import LLMPolicy
+
+        if not ref.seats:
+            return LLMPolicy(self.backend(ref), sampling, **options)
+        names = [name for name, _ in ref.seats]
+        at_home = bool({*names} & {*agents})
+        team: dict[str, Policy] = {}
+        for place, agent in enumerate(agents):
+            backend, adapter = self.player(ref, agent if at_home else names[place % len(names)])
+            team[agent] = LLMPolicy(backend, sampling, adapter=adapter, **options)
+        return team
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end."""
@@ -43,7 +103,8 @@ class Engines:
 
     def keep_only(self, *refs: ModelRef) -> None:
         """Close engines no longer wanted, so that memory holds at most the models of one stage."""
-        for ref in [ref for ref in self._open if ref not in refs]:
+        wanted = {*refs} | {own for ref in refs for _, own in ref.seats}
+        for ref in [ref for ref in self._open if ref not in wanted]:
             self.wait(self._open.pop(ref).aclose())
 
     def close(self) -> None:
@@ -54,11 +115,14 @@ class Engines:
 def open_engine(config: TrainConfig, ref: ModelRef, **options: Any) -> Backend:
     """The engine for a model of a run; ``options`` of the backend go over the run's own."""
     from optima_agents.making import BACKENDS, open_backend
+    from optima_agents.team_file import adapter_name
     from optima_envs.keywords import Keywords
 
     # where and how precisely to compute concerns only backends that compute here
     declared = Keywords.of(BACKENDS[config.backend]).names
     wanted = {"device": config.device, "dtype": config.dtype}
-    own = {name: value for name, value in wanted.items() if value is not None and name in declared}
+    own: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None and name in declared}
     own |= {"adapter": ref.adapter} if ref.adapter else {}
+    adapters = {adapter_name(seat.adapter): seat.adapter for _, seat in ref.seats if seat.adapter}
+    own |= {"adapters": adapters} if adapters else {}
     return open_backend(config.backend, ref.model, **(own | options))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 UNTRAINED = "untrained"
 RESOLVED = "config.resolved.yaml"
@@ -118,6 +119,16 @@ class StageDirectory:
     def adapter(self) -> Path:
         """`train` with `train.lora.merge=false`: the adapter alone."""
         return self.path / "adapter"
+
+    def own(self, name: str) -> StageDirectory:
+        """`train` with `train.sharing` other than `shared`: the same files for each agent, or group of agents."""
+        return StageDirectory(self.path / f"own-{quote(name, safe='')}")
+
+    @property
+    def team(self) -> Path:
+        """`train` with `train.sharing` other than `shared`: which weights each agent plays with; this folder is a team
+        that `--team` and `make_team` take."""
+        return self.path / "team.yaml"
 
     @property
     def job(self) -> Path:

@@ -42,7 +42,7 @@ def commit(step: Step, run_dir: Path, result: StageResult, seconds: float) -> Ma
         time=time.time(),
         seconds=round(seconds, 3),
         numbers=result.numbers,
-        model=None if made is None else SavedModel(model=made.model, adapter=made.adapter),
+        model=None if made is None else SavedModel.model_validate(made.to_json()),
         files={str(path.relative_to(out)): path.stat().st_size for path in files},
         digests={str(path.relative_to(out)): digest(path) for path in files},
     )

@@ -119,10 +119,14 @@ class ContrastRow(PreferenceRow):
 
 
 class SavedModel(Record):
-    """The model a stage made, as folders inside its directory, or the untouched initial model by its name."""
+    """The model a stage made, as folders inside its directory, or the untouched initial model by its name.
+
+    ``seats``: those of agents with weights of their own.
+    """
 
     model: str
     adapter: str | None
+    seats: Mapping[str, SavedModel] = {}
 
 
 class Marker(Record):

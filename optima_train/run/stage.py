@@ -66,10 +66,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Agents that share weights of their own."""
+
+    name: str
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StageContext:
     """Everything one execution of a stage needs.
 
     ``policy`` is the model the team plays with now, ``initial`` the one the run began with (the paper's M_base).
+    ``seat``: the training of these agents alone, from their ``policy``, on their rows; None: of the whole team.
     """
 
     config: TrainConfig
@@ -79,6 +88,7 @@ class StageContext:
     initial: ModelRef
     engines: Engines
     report: Callable[[Progress], None]
+    seat: Seat | None = None
 
     @property
     def out(self) -> Path:
@@ -88,7 +98,16 @@ class StageContext:
     @property
     def files(self) -> StageDirectory:
         """The files of that directory by name."""
-        return self.run.stage(self.step.path)
+        return self.files_of(self.step)
+
+    def files_of(self, step: Step) -> StageDirectory:
+        """The files of the same stage, for the same seat, at another step."""
+        whole = self.run.stage(step.path)
+        return whole if self.seat is None else whole.own(self.seat.name)
+
+    def learns(self, agent: str) -> bool:
+        """Whether what ``agent`` said is trained on here."""
+        return self.seat is None or agent in self.seat.agents
 
     @property
     def run(self) -> RunDirectory:

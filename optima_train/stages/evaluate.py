@@ -50,7 +50,7 @@ class Evaluate:
     @staticmethod
     def _on(ctx: StageContext, scenario: Scenario, instances: int, path: Path) -> dict[str, Any]:
         """The team on the first ``instances`` of an environment, its dialogues in ``path``."""
-        from optima_agents import EpisodeLog, Job, LLMPolicy, Sampling, summarise
+        from optima_agents import EpisodeLog, Job, Sampling, summarise
 
         config = ctx.config.evaluate
         # every model of a run meets the same instances in the same order
@@ -58,9 +58,9 @@ class Evaluate:
         sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
         condition = ctx.config.condition
         hint = None if condition is None else condition.told()
-        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling, hint=hint, prompt=hinted_prompt)
+        team = ctx.engines.team(ctx.policy, scenario.rules.agents, sampling, hint=hint, prompt=hinted_prompt)
         started = time.monotonic()
-        play(ctx, scenario, jobs, lambda job: policy, config, path)
+        play(ctx, scenario, jobs, lambda job: team, config, path)
         seconds = time.monotonic() - started
         found = summarise(EpisodeLog.iterate(path), seed=derive(ctx.config.seed, "bootstrap"))
         numbers: dict[str, Any] = {

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..run.stage import StageKind, StageResult, derive
 from .playing import play
 
 if TYPE_CHECKING:
-    from optima_agents.backends.base import Backend
-    from optima_agents.policy import Policy
     from optima_agents.prompts import Messages
     from optima_agents.rollout import Job
     from optima_envs.records import View
 
     from ..config.settings import TrainConfig
     from ..run.stage import StageContext
+    from .playing import Team
 
 
 class Generate:
@@ -33,7 +33,8 @@ class Generate:
         jobs = training_jobs(ctx.config, ctx.iteration, len(scenario.task), ctx.seed("generate"), pool)
         ctx.engines.keep_only(ctx.policy)
         temperature = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
-        seat = training_policy(ctx.engines.backend(ctx.policy), ctx.config, temperature, pool, told(ctx))
+        team = partial(ctx.engines.team, ctx.policy, scenario.rules.agents)
+        seat = training_policy(team, ctx.config, temperature, pool, told(ctx))
         tally = play(ctx, scenario, jobs, seat, config)
         return StageResult(
             {
@@ -69,15 +70,16 @@ def training_jobs(config: TrainConfig, number: int, size: int, seed: int, pool: 
 
 
 def training_policy(
-    backend: Backend, config: TrainConfig, temperature: float, pool: dict[str, str], plainly: str = ""
-) -> Callable[[Job], Policy]:
-    """Who plays a job: the backend's model, hinted as the job says, or by ``plainly`` where the job says nothing."""
-    from optima_agents import LLMPolicy, Sampling
+    team: Callable[..., Team], config: TrainConfig, temperature: float, pool: dict[str, str], plainly: str = ""
+) -> Callable[[Job], Team]:
+    """Who plays a job: ``team(sampling, hint=, prompt=)``, hinted as the job says, or by ``plainly`` where the job says
+    nothing."""
+    from optima_agents import Sampling
 
     sampling = Sampling(temperature, config.generate.top_p, config.generate.max_tokens)
 
-    def seat(job: Job) -> Policy:
-        return LLMPolicy(backend, sampling, hint=pool.get(job.info.get("format", "")) or plainly, prompt=hinted_prompt)
+    def seat(job: Job) -> Team:
+        return team(sampling, hint=pool.get(job.info.get("format", "")) or plainly, prompt=hinted_prompt)
 
     return seat
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..run.failpoints import failpoint
 from ..run.progress import ProgressReporter
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ..config.settings import SamplingConfig
     from ..run.stage import StageContext
+
+Team: TypeAlias = "Policy | Mapping[str, Policy]"
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ def play(
     ctx: StageContext,
     scenario: Scenario,
     jobs: Sequence[Job],
-    policy: Callable[[Job], Policy],
+    policy: Callable[[Job], Team],
     sampling: SamplingConfig,
     path: Path | None = None,
 ) -> Tally:

@@ -14,7 +14,7 @@ from ..run.records import read_marker
 from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
 from .dpo_trainer import preference_trainer, read_pairs, schedule
-from .processes import trained
+from .sharing import trained
 from .trainer_args import loss_numbers, tidy
 
 if TYPE_CHECKING:
@@ -50,8 +50,11 @@ class Dpo:
     def train(self, ctx: StageContext) -> StageResult:
         """Train on every pair and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
+        pairs = trainable_pairs(ctx)[0]
+        if not pairs:
+            return StageResult({"skipped": "no pair of theirs"})
         model, tokenizer = load_trainable(ctx.policy, config, ctx.seed("train")), load_tokenizer(ctx.policy)
-        trainer = preference_trainer(ctx, model, tokenizer, trainable_pairs(ctx)[0])
+        trainer = preference_trainer(ctx, model, tokenizer, pairs)
         trainer.train()
         tidy(ctx)
         after = trainer.score(trainer.model_wrapped, trainer.train_dataset)
@@ -60,9 +63,11 @@ class Dpo:
 
 
 def trainable_pairs(ctx: StageContext) -> tuple[list[Pair], Counter[str]]:
-    """The pairs that fit into ``train.max_length`` and the model's window, and counts of the others by reason."""
+    """The pairs that fit into ``train.max_length`` and the model's window, and counts of the others by reason; a seat's
+    own alone."""
     limits = {"train.max_length": ctx.config.train.max_length, "the model's window": window(ctx.policy)}
-    return read_pairs(ctx.input("pairs").pairs, {name: limit for name, limit in limits.items() if limit is not None})
+    known = {name: limit for name, limit in limits.items() if limit is not None}
+    return read_pairs(ctx.input("pairs").pairs, known, ctx.learns)
 
 
 def _skip(ctx: StageContext) -> StageResult:

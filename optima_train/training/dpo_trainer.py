@@ -8,7 +8,7 @@ takes the mean over all chosen tokens of the micro-batch. Dropout is off, as TRL
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,18 @@ NO_IDS, ALIKE = "no sampled token ids", "chosen and rejected are the same tokens
 NOTHING = "a side without a token of the agent's own"
 
 
-def read_pairs(path: Path, limits: Mapping[str, int]) -> tuple[list[Pair], Counter[str]]:
-    """The trainable pairs of a ``pairs.jsonl``, and how many were dropped for what.
+def read_pairs(
+    path: Path, limits: Mapping[str, int], learns: Callable[[str], bool] = lambda agent: True
+) -> tuple[list[Pair], Counter[str]]:
+    """The trainable pairs of a ``pairs.jsonl`` of agents that ``learns``, and how many were dropped for what.
 
     ``limits`` are bounds of prompt and turn together, in tokens, by what they come from.
     """
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
     for row in read_records(path, ContrastRow):
+        if not learns(row.agent):
+            continue
         pair: Pair = {column: list(getattr(row, column) or ()) for column in COLUMNS}
         for column in MASKS:
             ids = pair[column.replace("mask", "ids")]

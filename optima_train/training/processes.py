@@ -23,7 +23,7 @@ from ..run.child import Channel, supervise
 from ..run.engines import ModelRef
 from ..run.files import read_json, write_json
 from ..run.progress import Progress, silent
-from ..run.stage import Stage, StageError, StageResult, Step
+from ..run.stage import Seat, Stage, StageError, StageResult, Step
 from .trainer_args import accumulation, main_process
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Trains(Stage, Protocol):
         ...
 
 
-def trained(ctx: StageContext, stage: Trains) -> StageResult:
+def divided(ctx: StageContext, stage: Trains) -> StageResult:
     """The result of ``stage.train`` with the processes that ``config.train`` asks for. Raises StageError."""
     config = ctx.config.train
     if config.processes == 1 and config.accelerate is None:
@@ -100,7 +100,7 @@ def trained(ctx: StageContext, stage: Trains) -> StageResult:
         if event["event"] == "progress":
             ctx.report(Progress(**event["progress"]))
         elif event["event"] == "result":
-            model = None if event["model"] is None else ModelRef(**event["model"])
+            model = None if event["model"] is None else ModelRef.from_json(event["model"])
             results.append(StageResult(event["numbers"], model))
 
     cpu = {"ACCELERATE_USE_CPU": "true"} if ctx.config.device == "cpu" else {}
@@ -135,8 +135,9 @@ def _job(ctx: StageContext, stage: Trains) -> dict[str, Any]:
         "iteration": ctx.iteration,
         "run_dir": str(ctx.run_dir.resolve()),
         "config": ctx.config.model_dump(mode="json"),
-        "policy": asdict(ctx.policy),
-        "initial": asdict(ctx.initial),
+        "policy": ctx.policy.to_json(),
+        "initial": ctx.initial.to_json(),
+        "seat": None if ctx.seat is None else asdict(ctx.seat),
     }
 
 
@@ -153,8 +154,10 @@ def _context(job: dict[str, Any], channel: Channel) -> tuple[StageContext, Train
     module, _, name = job["stage"].partition(":")
     stage = getattr(import_module(module), name)()
     report = (lambda event: channel.send("progress", progress=event.to_json())) if main_process() else silent
-    step, policy, initial = Step(job["iteration"], stage), ModelRef(**job["policy"]), ModelRef(**job["initial"])
-    return StageContext(config, Path(job["run_dir"]), step, policy, initial, Engines(config), report), stage
+    policy, initial = ModelRef.from_json(job["policy"]), ModelRef.from_json(job["initial"])
+    seat = None if job["seat"] is None else Seat(job["seat"]["name"], tuple(job["seat"]["agents"]))
+    step, folder = Step(job["iteration"], stage), Path(job["run_dir"])
+    return StageContext(config, folder, step, policy, initial, Engines(config), report, seat), stage
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -168,7 +171,7 @@ def main(arguments: Sequence[str]) -> int:
         channel.fail(f"training process {os.environ.get('RANK', '0')}", err)
         return 1
     if main_process():
-        channel.send("result", numbers=dict(result.numbers), model=result.model and asdict(result.model))
+        channel.send("result", numbers=dict(result.numbers), model=result.model and result.model.to_json())
     return 0
 
 

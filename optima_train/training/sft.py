@@ -6,13 +6,14 @@ sampled is what is trained on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..run.records import TrainingRow, read_records
 from ..run.stage import StageError, StageKind, StageResult
 from .checkpoints import load_tokenizer, load_trainable, save_trained, window
-from .processes import trained
+from .sharing import check_speakers, trained
 from .trainer_args import loss_numbers, tidy, trainer_arguments, watcher
 
 if TYPE_CHECKING:
@@ -29,13 +30,16 @@ class Sft:
     rows_of = "rows"
 
     def run(self, ctx: StageContext) -> StageResult:
+        check_speakers(ctx, (row.agent for row in read_records(ctx.input(self.rows_of).rows, TrainingRow)))
         return trained(ctx, self)
 
     def train(self, ctx: StageContext) -> StageResult:
         """Train on every row and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
         start = ctx.initial if config.start == "initial" else ctx.policy
-        rows = training_rows(ctx.input(self.rows_of).rows)
+        rows = training_rows(ctx.input(self.rows_of).rows, ctx.learns)
+        if not rows:
+            return StageResult({"rows": 0, "skipped": "no row of theirs"})
         longest, most = max(len(row["input_ids"]) for row in rows), window(start)
         if most is not None and longest > most:
             raise StageError(
@@ -54,14 +58,15 @@ class SftOnMix(Sft):
     rows_of = "mix"
 
 
-def training_rows(path: Path) -> list[dict[str, list[int]]]:
-    """The columns TRL wants. Raises StageError when no row has a token to learn from."""
-    rows = [
-        {"input_ids": list(row.input_ids), "completion_mask": list(row.completion_mask)}
-        for row in read_records(path, TrainingRow)
-        if any(row.completion_mask)
-    ]
-    if not rows:
+def training_rows(path: Path, learns: Callable[[str], bool] = lambda agent: True) -> list[dict[str, list[int]]]:
+    """The columns TRL wants, of agents that ``learns``. Raises StageError when nobody has a token to learn from."""
+    rows, found = [], False
+    for row in read_records(path, TrainingRow):
+        if any(row.completion_mask):
+            found = True
+            if learns(row.agent):
+                rows.append({"input_ids": list(row.input_ids), "completion_mask": list(row.completion_mask)})
+    if not found:
         raise StageError(f"{path}: every row is masked entirely, so there is nothing to learn")
     return rows
 

@@ -25,11 +25,11 @@ from .tally import count
 from .tree import Tree
 
 if TYPE_CHECKING:
-    from optima_agents.policy import Policy
     from optima_envs.rewards import Term
     from optima_envs.scenario import Scenario
 
     from ..run.stage import StageContext
+    from ..stages.playing import Team
 
 
 class Grow:
@@ -43,18 +43,18 @@ class Grow:
     resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
-        from optima_agents import LLMPolicy, Sampling
+        from optima_agents import Sampling
 
         config, scenario = ctx.config.tree, ctx.scenario("train")
         indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
         require_single_speaker(scenario, indices[0])
         ctx.engines.keep_only(ctx.policy, ctx.initial)
         sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
-        policy = LLMPolicy(ctx.engines.backend(ctx.policy), sampling)
+        team = ctx.engines.team(ctx.policy, scenario.rules.agents, sampling)
         normaliser = None
         if ctx.config.reward.normaliser == "percentile" and ctx.config.reward.weights.get("tokens"):
-            normaliser = probe(ctx, scenario, indices, policy)
-        grow_all(ctx, scenario, indices, policy, normaliser)
+            normaliser = probe(ctx, scenario, indices, team)
+        grow_all(ctx, scenario, indices, team, normaliser)
         tally = count(ctx.files.trees)
         if not tally.sound:
             raise StageError(
@@ -76,7 +76,7 @@ def require_single_speaker(scenario: Scenario, index: int) -> None:
         )
 
 
-def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: Policy, normaliser: int | None) -> None:
+def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], team: Team, normaliser: int | None) -> None:
     """Grow what the log lacks, many trees side by side, appending each round as it is finished."""
     from optima_agents.policy import seats
 
@@ -92,7 +92,7 @@ def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], policy: 
         )
 
         async def run() -> None:
-            search = TreeSearch(scenario, seats(policy, scenario.rules.agents), reward, config, ctx.seed("grow"))
+            search = TreeSearch(scenario, seats(team, scenario.rules.agents), reward, config, ctx.seed("grow"))
             numbers = iter(waiting)
 
             async def worker() -> None:
@@ -128,7 +128,7 @@ def quantile(lengths: Sequence[int], percent: float) -> int:
     return math.floor(np.percentile(lengths, percent)) + 1
 
 
-def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], policy: Policy) -> int:
+def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], team: Team) -> int:
     """Q of this iteration's team, from fresh dialogues on ``indices``, sampled as the trees are.
 
     They are kept in ``episodes.jsonl``, so a resumed stage finds the same Q. Raises StageError when all of them fail.
@@ -137,6 +137,6 @@ def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], policy:
 
     seed, config = ctx.seed("probe"), ctx.config.reward
     jobs = [Job(indices[k % len(indices)], k // len(indices), seed) for k in range(config.probe)]
-    play(ctx, scenario, jobs, lambda job: policy, ctx.config.tree)
+    play(ctx, scenario, jobs, lambda job: team, ctx.config.tree)
     sound = [e.tokens for e in EpisodeLog.iterate(ctx.files.episodes) if e.error is None]
     return quantile(sound, config.percentile)
