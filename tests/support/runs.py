@@ -76,7 +76,7 @@ def write_run(directory: Path, *, evaluated: int = 12, groups: int = 5, samples:
     return directory
 
 
-def settings(random_model: Path) -> list[str]:
+def settings(random_model: Path | str) -> list[str]:
     """Overrides of the quickstart that make a run of seconds with a model that knows nothing."""
     return [
         f"model={random_model}",
