@@ -21,6 +21,7 @@ EXTRAS = {
     "data": ("pyarrow", "datasets"),
     "train": ("torch", "transformers", "trl", "peft", "accelerate", "huggingface_hub", "rapidfuzz"),
     "plots": ("matplotlib",),
+    "serve": ("starlette", "uvicorn"),
     "trackers": ("tensorboard", "trackio", "wandb"),
 }
 

@@ -118,12 +118,14 @@ def scenario(
     order: Order | None = None,
     agents: int | Sequence[str] | None = None,
     metric: str | None = None,
+    instances: Sequence[Instance] | None = None,
     **task_kwargs: Any,
 ) -> Scenario:
     """Build the scenario ``id`` names; None keeps an argument's default.
 
     ``split``: which instances. ``data``: a local file instead of the hub. ``agents``: names, or how many. ``metric``: a
-    name in ``METRICS``. ``settings(id)`` tells what else an environment takes. Raises UnknownName for an unknown id or
+    name in ``METRICS``. ``instances``: your own in the place of the task's, which then loads nothing.
+    ``settings(id)`` tells what else an environment takes. Raises UnknownName for an unknown id or
     metric, TypeError for an argument that neither the task nor the rules accept (it lists those they do) or of a wrong
     type, ValueError for a value they refuse.
     """
@@ -149,6 +151,8 @@ def scenario(
     # a task that takes anything does not get what is meant for the rules alone
     others = set(of_rules.names) - {"agents", *of_task.names}
     for_task = {key: value for key, value in kwargs.items() if key in of_task and key not in others}
+    if instances is not None:
+        return Scenario(env.id, rules, Listed(instances, env.id), judge)
     # what data may be, the task that reads it knows
     check_types(env.id, make_task, {key: value for key, value in for_task.items() if key != "data"})
     return Scenario(env.id, rules, make_task(**for_task), judge)

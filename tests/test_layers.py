@@ -29,6 +29,8 @@ HEAVY = {
     "vllm",
     "aiohttp",
     "pandas",
+    "starlette",
+    "uvicorn",
 }
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
@@ -118,6 +120,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "optima_agents": {
         "": {"backends", "backends.chat", "results", "scripted"},
+        "serving": {"backends"},
         "scripted": set(),
         "results": {"backends"},
         "backends": set(),

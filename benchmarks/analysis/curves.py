@@ -12,8 +12,9 @@ from optima_envs.spec import parse_id
 from optima_train.config.loading import ConfigError
 from optima_train.run.files import read_json
 from optima_train.run.layout import RunDirectory
+from optima_train.trained import trained
 
-from ..suite.models import run_directory, trained
+from ..suite.models import run_directory
 from ..suite.settings import Curve, ModelChoice
 from .stats import Line, by_env
 from .subsampling import coverage, prefixes

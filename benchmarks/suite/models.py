@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optima_train.config.loading import ConfigError
-from optima_train.run.layout import RunDirectory
 from optima_train.run.progress import Progress
+from optima_train.trained import trained
 
 from .settings import ModelChoice
 
 if TYPE_CHECKING:
     from optima_agents import Backend
     from optima_train import TrainConfig
-    from optima_train.run.engines import ModelRef
 
 
 def run_directory(model: ModelChoice, out: Path) -> Path | None:
@@ -77,29 +76,6 @@ def train(model: ModelChoice, out: Path, report: Callable[[Progress], None]) -> 
         runs = out.resolve().parent.glob("*/trained/*")  # this suite's own among them
         others = sorted(path for path in runs if path != directory.resolve())
         Experiment(config, directory, others).run(progress=report)
-
-
-def trained(run_dir: Path, iteration: int | None) -> tuple[TrainConfig, ModelRef]:
-    """A run's settings, and its model after ``iteration`` (None: the final one) with paths that can be opened.
-
-    Raises ConfigError when there is no such run, or it is not that far yet.
-    """
-    from optima_train.loop.runner import initial_model, located, model_before, open_run
-    from optima_train.methods import plan
-    from optima_train.run.markers import committed
-
-    if not RunDirectory(run_dir).exists():
-        raise ConfigError(f"{run_dir} is no run directory of optima train")
-    config = open_run(run_dir)
-    last = config.iterations - 1 if iteration is None else iteration
-    if last >= config.iterations:
-        raise ConfigError(f"{run_dir} has iterations 0 to {config.iterations - 1}, not {last}")
-    steps = [step for step in plan(config) if step.iteration <= last]
-    markers = {step.path: marker for step in steps if (marker := committed(step, run_dir))}
-    waiting = [step.path for step in steps if step.path not in markers and step.stage.kind == "training"]
-    if waiting:
-        raise ConfigError(f"{run_dir} has not done {waiting[0]} yet; finish it with: optima resume {run_dir}")
-    return config, located(model_before(steps, markers, len(steps), initial_model(config)), run_dir)
 
 
 def engine(model: ModelChoice, out: Path) -> Backend:

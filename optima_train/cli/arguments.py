@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optima_envs import Scenario
 
 DEFAULT_POLICY = "hf:tiny"
+MAX_TOKENS = 128
 POLICY_HELP = "hf:tiny, hf:FOLDER, vllm:MODEL, openai:URL#MODEL, random, scripted:TEXT, ... (default hf:tiny)"
 
 
@@ -33,6 +34,14 @@ def env_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def policy_arguments(parser: argparse.ArgumentParser) -> None:
+    seat_arguments(parser)
+    parser.add_argument("--concurrency", type=int, default=64, help="dialogues in flight (default 64)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+
+
+def seat_arguments(parser: argparse.ArgumentParser) -> None:
+    """What sits in the seats."""
     parser.add_argument("--policy", help=POLICY_HELP)
     parser.add_argument(
         "--team",
@@ -49,10 +58,9 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cache", help="sqlite file of completions made before; what is in it is not sampled again")
     parser.add_argument("--hint", help="one more instruction: a format by its name, or a sentence")
-    parser.add_argument("--max-tokens", type=int, default=128, help="tokens per turn, at most (default 128)")
-    parser.add_argument("--concurrency", type=int, default=64, help="dialogues in flight (default 64)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument(
+        "--max-tokens", type=int, default=MAX_TOKENS, help=f"tokens per turn, at most (default {MAX_TOKENS})"
+    )
 
 
 def asked_scenario(args: argparse.Namespace) -> Scenario:

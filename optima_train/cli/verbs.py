@@ -29,6 +29,7 @@ VERBS = {
     "list": "listing",
     "envs": "envs",
     "play": "play",
+    "serve": "serve",
     "data": "data",
     "models": "models",
     "config": "config",

@@ -77,6 +77,14 @@ def test_a_backend_names_its_extra_first(without, kind: str, module: str):
         make_policy(f"{kind}:tiny")
 
 
+def test_a_verb_names_its_extra_first(without):
+    from optima_train.cli.main import run
+
+    without("uvicorn")
+    with pytest.raises(extras.MissingExtra, match=r"optima serve needs uvicorn, which .*pip install .*\[serve\]"):
+        run("serve", ["twohop-asym"])
+
+
 def test_a_metric_names_its_extra_before_the_first_dialogue(without):
     without("math_verify")
     with pytest.raises(ImportError, match=r"arith-debate-v0 is scored by math, which needs math_verify.*\[math\]"):
