@@ -1,4 +1,4 @@
-# make quickstart | test | floors | check | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
+# make quickstart | test | test-bridges | floors | check | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN_EXTRAS = train,math
@@ -23,7 +23,7 @@ READY = $(VENV)/.ready
 READY_DEV = $(VENV)/.ready-dev
 READY_TEST = $(VENV)/.ready-test
 
-.PHONY: help quickstart setup setup-dev test floors check wheel lock tree clean
+.PHONY: help quickstart setup setup-dev test test-bridges floors check wheel lock tree clean
 help:
 	@sed -n 1p Makefile
 
@@ -48,6 +48,29 @@ $(FLOORS)/.ready: pyproject.toml
 	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(PYTHON) tools/floors.py $(subst $(comma), ,$(FLOOR_EXTRAS)) > $(FLOORS)/constraints.txt
 	@$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOORS)/constraints.txt -e '.[$(FLOOR_EXTRAS)]' pytest pytest-timeout pytest-xdist hypothesis
+	@touch $@
+
+# other people's trainers resolve beside neither us nor each other: an environment for each, with our locked packages
+# behind its own; verl and SkyRL, which are made for GPUs, without what only these need
+BRIDGES = build/bridges
+VERIFIERS = verifiers==0.4.0
+OPENENV = openenv==0.10.0
+TRAINERS = verl==0.9.1 skyrl==0.3.0 skyrl-gym==0.4.0 ray==2.56.0 hydra-core omegaconf antlr4-python3-runtime==4.9.3 tensordict==0.10.0 codetiming torchdata msgpack func_timeout loguru jaxtyping cloudpathlib pyvers
+test-bridges: $(BRIDGES)/.ready
+	@for name in verifiers openenv trainers; do \
+		echo "tests beside $$name" && PYTHONPATH=$(CURDIR) $(BRIDGES)/$$name/bin/python -m pytest -q -n 0 -p no:cacheprovider tests/train/bridges || exit 1; \
+	done
+
+$(BRIDGES)/.ready: $(READY_DEV)
+	@echo "installing verifiers, OpenEnv, verl and SkyRL, each apart (a few minutes the first time)"
+	@rm -rf $(BRIDGES) && for name in verifiers openenv trainers; do $(PYTHON) -m venv $(BRIDGES)/$$name || exit 1; done
+	@$(BRIDGES)/verifiers/bin/python -m pip install --quiet --disable-pip-version-check $(VERIFIERS)
+	@$(BRIDGES)/openenv/bin/python -m pip install --quiet --disable-pip-version-check $(OPENENV)
+	@$(BRIDGES)/trainers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(TRAINERS)
+	@ours=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	for name in verifiers openenv trainers; do \
+		echo $$ours > $$($(BRIDGES)/$$name/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-ours.pth; \
+	done
 	@touch $@
 
 check: $(READY_DEV)

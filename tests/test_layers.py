@@ -29,8 +29,12 @@ HEAVY = {
     "vllm",
     "aiohttp",
     "pandas",
+    "openenv",
+    "skyrl",
     "starlette",
     "uvicorn",
+    "verifiers",
+    "verl",
 }
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
@@ -157,6 +161,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "online.trainer": {"run", "config"},
         "trajectories": {"stages", "run", "config"},
         "imitation": {"trajectories", "stages", "run", "config"},
+        "bridges": {"stages"},
         "trajectories.layouts": {"trajectories"},
         "trajectories.steps": {"trajectories"},
         "loop": {"trajectories", "training", "tree_search", "report", "run", "config", "analysis"},
