@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import ConfigError
 from .loop.runner import initial_model, located, model_before, open_run
 from .methods import plan
-from .run.engines import open_engine
+from .run.engines import Engines
 from .run.layout import RunDirectory
 from .run.markers import committed
 
 if TYPE_CHECKING:
-    from optima_agents.llm import LLMPolicy
+    from optima_agents.policy import Policy
     from optima_envs.scenario import Scenario
 
     from .config.settings import TrainConfig
@@ -48,13 +48,18 @@ def game(config: TrainConfig) -> Scenario:
     return scenario(config.env.id, **limits, **config.env.args, instances=())
 
 
-def policy_of(config: TrainConfig, ref: ModelRef, options: Mapping[str, Any]) -> LLMPolicy:
-    """The model in a seat, prompted and sampled as when it was evaluated: greedy, plain, or under the sentence that it
-    was taught to play under. ``options`` of the backend go over the run's own. Loading may take minutes."""
-    from optima_agents import LLMPolicy, Sampling
+def team_of(
+    config: TrainConfig, ref: ModelRef, agents: Sequence[str], options: Mapping[str, Any], max_tokens: int | None = None
+) -> dict[str, Policy]:
+    """Who plays each agent, prompted and sampled as when the model was evaluated: greedy, plain, or under the sentence
+    that it was taught to play under. ``options`` of the backend, and tokens of a turn, go over the run's own. Loading
+    may take minutes."""
+    from optima_agents import Sampling
+    from optima_agents.policy import seats
 
     from .stages.generate import hinted_prompt
 
-    sampling = Sampling(0.0, config.evaluate.top_p, config.evaluate.max_tokens, logprobs=False)
+    sampling = Sampling(0.0, config.evaluate.top_p, max_tokens or config.evaluate.max_tokens, logprobs=False)
     hint = None if config.condition is None else config.condition.told()
-    return LLMPolicy(open_engine(config, ref, **options), sampling, hint=hint, prompt=hinted_prompt)
+    engines = Engines(config, **options)
+    return seats(engines.team(ref, agents, sampling, hint=hint, prompt=hinted_prompt), tuple(agents))

@@ -6,6 +6,7 @@ lists it returns need verl's v1 trainer; all rows of a dialogue carry its score 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,8 @@ NAME = "optima_dialogue"
 
 
 @lru_cache(maxsize=8)
-def _opened(env: str, args: tuple[tuple[str, Any], ...]) -> Scenario:
-    return scenario(env, **dict(args))
+def _opened(env: str, args: str) -> Scenario:
+    return scenario(env, **json.loads(args))
 
 
 @register(NAME)
@@ -38,7 +39,7 @@ class DialogueLoop(AgentLoopBase):
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:  # type: ignore[override]
         """One dialogue: an output for each agent's row; one longer than the configuration allows is cut and counted."""
         told: Mapping[str, Any] = kwargs["extra_info"]
-        played = _opened(str(told["env"]), tuple(sorted(dict(told.get("args") or {}).items())))
+        played = _opened(str(told["env"]), json.dumps(dict(told.get("args") or {}), sort_keys=True))
         limit = int(self.rollout_config.prompt_length) + int(self.rollout_config.response_length)
         length, sessions = int(self.rollout_config.response_length), {}
 

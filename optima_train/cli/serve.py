@@ -23,7 +23,6 @@ import os
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,17 +108,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _of_run(args: argparse.Namespace) -> tuple[Scenario, dict[str, Policy], str]:
     """(rules, team, name) of a run. Raises UserError for arguments that only an environment takes, ConfigError."""
-    from ..trained import game, policy_of, trained
+    from ..trained import game, team_of, trained
 
     given = [name for name in ("policy", "team", "hint", "cache") if getattr(args, name)]
     if given or args.settings:
         raise UserError(f"{args.team_of} is a run and brings its own team; leave out {(given or args.settings)[0]}")
     config, ref = trained(Path(args.team_of), args.iteration)
     scenario = game(config)
-    policy = policy_of(config, ref, pairs(args.option))
-    if args.max_tokens is not None:
-        policy.sampling = replace(policy.sampling, max_tokens=args.max_tokens)
-    return scenario, dict.fromkeys(scenario.rules.agents, policy), args.name or config.name
+    team = team_of(config, ref, scenario.rules.agents, pairs(args.option), args.max_tokens)
+    return scenario, team, args.name or config.name
 
 
 def _of_env(args: argparse.Namespace) -> tuple[Scenario, dict[str, Policy], str]:

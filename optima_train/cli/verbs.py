@@ -30,6 +30,7 @@ VERBS = {
     "envs": "envs",
     "play": "play",
     "serve": "serve",
+    "export": "export",
     "data": "data",
     "models": "models",
     "config": "config",

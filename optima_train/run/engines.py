@@ -51,8 +51,8 @@ class ModelRef:
 class Engines:
     """Backends by model, opened once per process, and the one event loop that all stages of a process share."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        self._config = config
+    def __init__(self, config: TrainConfig, **options: Any) -> None:
+        self._config, self._options = config, options
         self._open: dict[ModelRef, Backend] = {}
         self._runner = asyncio.Runner()
 
@@ -74,7 +74,7 @@ class Engines:
             bare = (open_ for open_ in self._open if open_.seats and own == ModelRef(open_.model))
             engine = next(bare, engine)
         if engine not in self._open:
-            self._open[engine] = open_engine(self._config, engine)
+            self._open[engine] = open_engine(self._config, engine, **self._options)
         return self._open[engine], adapter_name(str(own.adapter)) if named else None
 
     def team(

@@ -18,7 +18,7 @@ def push(folder: Path, repo: str) -> str:
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.utils import validate_repo_id
 
-    _check_folder(folder)
+    check_folder(folder)
     try:
         validate_repo_id(repo)
     except ValueError as err:
@@ -34,7 +34,8 @@ def push(folder: Path, repo: str) -> str:
     return str(address)
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raises StageError for a folder without a model, and for an adapter of one that nobody else has."""
     adapter = folder / "adapter_config.json"
     if not adapter.is_file() and not (folder / "config.json").is_file():
         raise StageError(f"{folder} holds no model to push")

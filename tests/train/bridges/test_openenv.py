@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +20,24 @@ pytest.importorskip("openenv")
 import uvicorn
 from support.scripted import Scripted, line, native, same
 
+from optima_agents import rollout
+from optima_agents.scripted import Scripted as Lines
 from optima_agents.serving.run import listen
 from optima_envs import Scenario, scenario
 from optima_envs.checks.canary import GOLD, META, Planted, secret
 from optima_train.bridges.openenv_seat import Heard, Say, SeatClient, SeatEnvironment, app
+from optima_train.hubs.environment import to_openenv
+from optima_train.hubs.package import Package
 
 SESSIONS = 50
 
 
 @contextmanager
-def served(played: Scenario, **seat: Any) -> Iterator[str]:
-    """A running server; gives its address."""
+def served(played: Scenario | None, ready: Any = None, **seat: Any) -> Iterator[str]:
+    """A running server, of an application that is ``ready`` or made of the rest; gives its address."""
     with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(app(played, sessions=SESSIONS, **seat), log_level="warning"))
+        made = ready if played is None else app(played, sessions=SESSIONS, **seat)
+        server = uvicorn.Server(uvicorn.Config(made, log_level="warning"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
         thread.start()
         try:
@@ -127,3 +137,42 @@ def test_a_partner_that_fails_ends_the_dialogue_with_its_reason():
     assert (heard.done, heard.reward) == (True, 0.0)
     assert heard.metadata["error"].startswith("policy: ZeroDivisionError")
     seat.close()
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported folder: the one named by OPTIMA_EXPORTED (as in a clean environment), else one made here."""
+    if told := os.environ.get("OPTIMA_EXPORTED"):
+        return Path(told)
+    folder = tmp_path_factory.mktemp("export") / "optima_twohop_asym_v0"
+    to_openenv(Package("twohop-asym", {}), folder)
+    return folder
+
+
+def test_an_exported_server_plays_the_native_dialogues(package: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPTIMA_PARTNERS", "scripted:<A> Noor </A>")
+    played, lines = scenario("twohop-asym"), ["I do not know.", "<A> Noor </A>"]
+    wanted = list(rollout(played, {"Alice": Lines(lines), "Bob": Lines(["<A> Noor </A>"])}, episodes=10))
+    spec = importlib.util.spec_from_file_location("exported_app", package / "server" / "app.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    async def all_of_them(url: str) -> None:
+        async with SeatClient(base_url=url) as client:
+            for index, episode in enumerate(wanted):
+                result, turns = await client.reset(index=index), iter(lines)
+                while not result.done:
+                    result = await client.step(Say(text=next(turns)))
+                said = [tuple(one) for one in result.observation.dialogue]
+                assert said == [(turn.agent, turn.text) for turn in episode.turns]
+                assert result.reward == episode.score
+
+    with served(None, module.app) as url:
+        asyncio.run(all_of_them(url))
+
+
+def test_openenvs_own_validation_takes_the_folder(package: Path, tmp_path: Path):
+    command = [str(Path(sys.executable).parent / "openenv"), "validate", str(package), "--level", "static"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,74 @@
+"""An OpenAI-compatible server on loopback without a model: what it says follows from the messages alone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from optima_agents.serving.run import listen
+
+from .scripted import WORDS
+
+
+def said(messages: list[dict[str, Any]]) -> str:
+    """A few words, sometimes an answer."""
+    told = [(message["role"], message["content"]) for message in messages]
+    rng = random.Random(hashlib.blake2b(repr(told).encode(), digest_size=8).digest())
+    words = " ".join(rng.choices(WORDS, k=rng.randint(1, 6)))
+    return words + (f" <A> {rng.choice(['Noor', 'Zed', '7'])} </A>" if rng.random() < 0.4 else "")
+
+
+class ChatServer:
+    """``asked`` are the messages of every request, ``say`` makes the reply of them."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[dict[str, Any]]] = []
+        self.say, self.port = said, 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def app(self) -> Starlette:
+        async def chat(request: Request) -> JSONResponse:
+            body = await request.json()
+            self.asked.append(body["messages"])
+            text = self.say(body["messages"])
+            count = len(text.split())
+            usage = {"prompt_tokens": 9, "completion_tokens": count, "total_tokens": 9 + count}
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            head = {"id": "c", "object": "chat.completion", "created": 0, "model": body["model"]}
+            return JSONResponse({**head, "choices": [choice], "usage": usage})
+
+        async def models(request: Request) -> JSONResponse:
+            return JSONResponse({"object": "list", "data": [{"id": "m", "object": "model"}]})
+
+        return Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"]), Route("/v1/models", models)])
+
+
+@contextmanager
+def chat_server() -> Iterator[ChatServer]:
+    """A running server; it stops at the end of the block."""
+    made = ChatServer()
+    with listen("127.0.0.1", 0) as listening:
+        made.port = listening.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(made.app(), log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+        thread.start()
+        try:
+            yield made
+        finally:
+            server.should_exit = True
+            thread.join(30)
