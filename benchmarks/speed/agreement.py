@@ -13,7 +13,7 @@ from typing import Any
 import optima_envs
 from optima_agents import LLMPolicy, Sampling, make_backend, rollout
 from optima_agents.backends.chat.model_files import TINY
-from optima_agents.backends.vllm_engine.on_cpu import CPU
+from optima_agents.backends.vllm_engine.machine import CPU
 from optima_envs.records import Episode, Turn
 
 from .timing import Figure, arguments, conclude, figure

@@ -20,7 +20,7 @@ from typing import Any
 
 import optima_envs
 from optima_agents import EpisodeLog, Job, LLMPolicy, Rollouts, Sampling, make_backend
-from optima_agents.backends.vllm_engine.on_cpu import cpu_options
+from optima_agents.backends.vllm_engine.machine import cpu_options
 from optima_envs.records import Episode, Turn
 
 from .prefix_bound import cacheable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optima_agents.backends.chat.model_files import TINY
-from optima_agents.backends.vllm_engine.on_cpu import CPU
+from optima_agents.backends.vllm_engine.machine import CPU
 
 from .engine_table import PARTS, Setup, measure
 from .timing import arguments, conclude

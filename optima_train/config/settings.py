@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from .data_settings import ConditionConfig, ExpertConfig, MixConfig, Name, SourceConfig
 from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
+from .engine_settings import EngineConfig
 from .fields import Count, Settings, Share, Weight
 from .online_settings import GrpoConfig
 from .training_settings import (
@@ -32,6 +33,7 @@ __all__ = [
     "GenerateConfig",
     "TreeConfig",
     "EvaluateConfig",
+    "EngineConfig",
     "RewardConfig",
     "SelectConfig",
     "PairsConfig",
@@ -67,6 +69,8 @@ class TrainConfig(Settings):
     dtype: Literal["float64", "float32", "bfloat16"] | None = None
     """Of generation and scoring in backends that compute here; null: the backend's choice. With float64 a small
     model's dialogues do not depend on which requests happened to share a batch."""
+    engine: EngineConfig = EngineConfig()
+    """How engines are opened: parallelism, memory, lengths."""
     env: EnvConfig
     """The environment."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

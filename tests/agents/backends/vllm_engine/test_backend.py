@@ -225,9 +225,30 @@ def test_no_code_of_a_checkpoint_is_ever_run(way_in):
         make_backend("vllm:tiny", **way_in)
 
 
+@pytest.mark.parametrize(
+    ("given", "devices", "engines"),
+    [
+        ({}, 8, 8),
+        ({"tensor_parallel_size": 2}, 8, 4),
+        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 8, 2),
+        ({"tensor_parallel_size": 3}, 8, 2),
+        ({"tensor_parallel_size": 8}, 8, None),
+        ({"data_parallel_size": None}, 4, 4),
+        ({"data_parallel_size": 1}, 8, 1),
+        ({"data_parallel_size_local": 2}, 8, None),
+        ({}, 1, None),
+        ({}, 0, None),
+    ],
+)
+def test_every_gpu_gets_an_engine_unless_engines_share_some(given, devices, engines):
+    from optima_agents.backends.vllm_engine.machine import gpu_options
+
+    assert gpu_options(given, devices).get("data_parallel_size") == engines
+
+
 def test_few_cores_get_few_processes_and_the_environment_is_left_as_it_was(monkeypatch, tmp_path):
     from optima_agents.backends.chat.model_files import TINY
-    from optima_agents.backends.vllm_engine.on_cpu import SMALL, cpu_options
+    from optima_agents.backends.vllm_engine.machine import SMALL, cpu_options
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})

@@ -32,7 +32,7 @@ SERVER = """
 import asyncio
 from benchmarks.speed.vllm_server import vllm_server
 from optima_agents.backends.chat.model_files import TINY
-from optima_agents.backends.vllm_engine.on_cpu import CPU
+from optima_agents.backends.vllm_engine.machine import CPU
 with vllm_server(str(TINY), {{**CPU, "kv_cache_memory_bytes": 1 << 28, "enforce_eager": True, "dtype": "float32"}}):
     print("ready 1 1", flush=True)
     asyncio.run(asyncio.sleep(3600))

@@ -1,4 +1,4 @@
-"""What vLLM needs on a CPU: smaller cache blocks, whole prompts, and few processes where there are few cores."""
+"""What vLLM is told on this machine: an engine for each GPU; on a CPU smaller cache blocks and fewer processes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ FEW_CORES = 4
 SMALL = 64 << 20  # bytes of weights, of which an engine for each core reads its own copy
 # by its place, not by its name "uni": vLLM turns that into the executor with a worker apart
 ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
+
+
+def gpu_options(options: dict[str, Any], devices: int) -> dict[str, Any]:
+    """``options`` with an engine for each of ``devices``, or for each group of them that shares an engine.
+
+    Dialogues are independent of each other, so engines beside each other lose nothing to communication. Whoever says
+    anything of ``data_parallel`` decides alone.
+    """
+    said = any(key.startswith("data_parallel") and value is not None for key, value in options.items())
+    together = (options.get("tensor_parallel_size") or 1) * (options.get("pipeline_parallel_size") or 1)
+    engines = devices // together
+    return options if said or engines < 2 else {**options, "data_parallel_size": engines}
 
 
 @contextmanager
