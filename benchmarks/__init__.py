@@ -8,8 +8,22 @@ from optima_envs.lazy import lazy
 
 if TYPE_CHECKING:
     from .methods.baseline import Baseline, Session, baseline
+    from .one_call import bench
 
-__all__ = ["baseline", "Baseline", "Session"]
+_WHERE = {
+    "Baseline": "methods.baseline",
+    "Session": "methods.baseline",
+    "baseline": "methods.baseline",
+    "bench": "one_call",
+}
+__all__ = [
+    # write a method
+    "baseline",
+    "Baseline",
+    "Session",
+    # compare methods
+    "bench",
+]
 
 # on first use: the command line imports this package for its help alone
-__getattr__, __dir__ = lazy(__name__, __all__, dict.fromkeys(__all__, "methods.baseline"))
+__getattr__, __dir__ = lazy(__name__, __all__, _WHERE)

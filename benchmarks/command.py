@@ -49,10 +49,9 @@ def run(args: argparse.Namespace) -> int:
 
     from optima_train.cli.watch import Watch
 
-    from .analysis.summary import write_summary
+    from .one_call import play
     from .suite.planning import plan
     from .suite.running import LEFT_OUT
-    from .suite.running import run as run_cells
 
     files = [Path(text) for text in args.suite if Path(text).is_file()]
     planned = plan(asked_suite(args), [file.resolve().parent for file in files])
@@ -61,12 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return show_plan(planned, out)
     with Watch(Console(stderr=True)) as watch:
-        reasons = run_cells(planned, out, only=args.only, again=args.again, report=watch)
-    summary = write_summary(planned, out, reasons)
-    if not args.no_report:
-        from .report.write import write
-
-        write(out)
+        summary = play(planned, out, only=args.only, again=args.again, page=not args.no_report, report=watch)
     show(Console(), summary, out)
     unfinished = any(entry["reason"] != LEFT_OUT for entry in summary["missing"])
     return int(unfinished or any(row["failures"] == row["episodes"] for row in summary["rows"]))

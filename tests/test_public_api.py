@@ -30,12 +30,15 @@ PUBLIC = {
         read write write_file READERS WRITERS make_steps run_steps STEPS episode Transcript Dropped BadRow
         to_dataset to_pandas Mixture""",
     "optima_train.config": "TrainConfig ConfigError load check dump find flatten merge nested read assignment",
-    "benchmarks": "baseline Baseline Session",
+    "benchmarks": "baseline Baseline Session bench",
 }
 IMPORT = re.compile(
     r"^\s*(?:from ((?:optima_|benchmarks)[\w.]*) import|import ((?:optima_|benchmarks)[\w.]*))", re.MULTILINE
 )
-GUIDES = ["README.md", "CONTRIBUTING.md", "tests/test_extensions.py", *sorted(map(str, ROOT.glob("docs/**/*.md")))]
+GUIDES = [
+    "README.md", "CONTRIBUTING.md", "tests/test_extensions.py",
+    *(str(path) for kind in ("docs/**/*.md", "examples/*.*") for path in sorted(ROOT.glob(kind))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("package", PUBLIC)

@@ -2,6 +2,7 @@
 
 They may be installed, or lie beside the recipe or in the current folder. Of such a folder only the modules that are
 named as plugins can be imported, and only where no installed one has their name: a stray ``json.py`` is never run.
+A script may name itself: it is not imported a second time where it runs, and imported in every child process.
 """
 
 from __future__ import annotations
@@ -46,11 +47,21 @@ def import_plugins(modules: Sequence[str], folders: Sequence[str | Path] = ()) -
         known = _beside.folders.setdefault(name.partition(".")[0], [])
         known += [str(folder) for folder in folders if str(folder) not in known]
     for name in modules:
+        if _is_running(name, folders):
+            sys.modules.setdefault(name, sys.modules["__main__"])
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as err:
             _beside.folders = before  # what failed gives nobody a way in
             raise StageError(f"plugin {name} failed to import: {_why(name, err, folders)}") from err
+
+
+def _is_running(name: str, folders: Sequence[str | Path]) -> bool:
+    """Whether ``name`` is the script of this process, which has registered its parts by now."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    return script is not None and any(
+        Path(folder, f"{name}.py").resolve() == Path(script).resolve() for folder in folders
+    )
 
 
 def _why(name: str, err: BaseException, folders: Sequence[str | Path]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from optima_envs.records import Episode
+from optima_envs.text import utf8
 
 from .transcript import trained
 
@@ -14,22 +15,23 @@ if TYPE_CHECKING:
 
 
 def table_row(item: Episode) -> dict[str, Any]:
-    """One row; ``turns`` is a list of ``{agent, text, loss}``, ``record`` the whole record as JSON."""
+    """One row; ``turns`` is a list of ``{agent, text, loss}``, ``record`` the whole record as JSON. A lone surrogate,
+    which no table holds, becomes ``?`` (in the record it stays)."""
     learned = set(trained(item))
     return {
-        "id": item.instance.id,
+        "id": utf8(item.instance.id),
         "env": item.env,
-        "system": str(item.instance.meta.get("system", "")),
-        "question": item.instance.question,
-        "answers": list(item.instance.answers),
-        "answer": item.outcome.answer,
-        "turns": [{"agent": t.agent, "text": t.text, "loss": k in learned} for k, t in enumerate(item.turns)],
+        "system": utf8(str(item.instance.meta.get("system", ""))),
+        "question": utf8(item.instance.question),
+        "answers": [utf8(answer) for answer in item.instance.answers],
+        "answer": None if item.outcome.answer is None else utf8(item.outcome.answer),
+        "turns": [{"agent": t.agent, "text": utf8(t.text), "loss": k in learned} for k, t in enumerate(item.turns)],
         "score": item.score,
         "correct": item.correct,
         "reward": item.reward,
         "rating": item.info.get("rating"),
         "tokens": item.tokens,
-        "error": item.error.message if item.error else None,
+        "error": utf8(item.error.message) if item.error else None,
         "record": item.to_line().decode("utf-8"),
     }
 

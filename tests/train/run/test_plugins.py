@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -98,3 +100,23 @@ def test_a_plugin_that_fails_leaves_no_folder_to_import_from(tmp_path: Path) -> 
     write(tmp_path / "good", "plug_once_broken.py", "FROM = 'good'")
     import_plugins(["plug_once_broken"], [tmp_path / "good"])
     assert sys.modules["plug_once_broken"].FROM == "good"
+
+
+def test_a_script_that_names_itself_registers_once(tmp_path: Path) -> None:
+    """Under the name of a plugin it is the running script; a process that runs something else imports it."""
+    script = tmp_path / "01_script.py"
+    script.write_text(
+        "from optima_envs import EnvSpec, Instance, register\n"
+        "class Own(list): pass\n"
+        "register(EnvSpec('mine/own-v0', Own))\n"
+        "if __name__ == '__main__':\n"
+        "    import sys\n"
+        "    from optima_train.run.plugins import import_plugins\n"
+        f"    import_plugins(['01_script'], [{str(tmp_path)!r}])\n"
+        "    print(sys.modules['01_script'].Own is Own)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, str(script)], cwd="/", env=env, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
+    import_plugins(["01_script"], [tmp_path])
+    assert sys.modules["01_script"].__name__ == "01_script"

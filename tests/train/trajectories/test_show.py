@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,6 @@ def test_tables_for_notebooks(tmp_path: Path) -> None:
     assert list(frame["question"]) == [item.instance.question for item in items]
     assert [Episode.from_json(json.loads(text)) for text in frame["record"]] == items
     assert to_dataset([]).num_rows == 0
+    odd = replace(items[0], turns=(replace(items[0].turns[0], text="a\ud800b"), *items[0].turns[1:]))
+    assert to_dataset([odd])[0]["turns"][0]["text"] == "a?b"
+    assert Episode.from_json(json.loads(to_pandas([odd])["record"][0])) == odd
