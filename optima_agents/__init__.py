@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .results.episodes import Episodes
     from .results.one_call import Results, evaluate
     from .results.summary import Summary, summarise
+    from .serving.drive import drive
     from .store import EpisodeLog
     from .team import TeamSpec, close_team, make_team
 
@@ -42,6 +43,7 @@ _WHERE = {
     "Summary": "results.summary",
     "TeamSpec": "team",
     "close_team": "team",
+    "drive": "serving.drive",
     "evaluate": "results.one_call",
     "make_backend": "making",
     "make_policy": "making",
@@ -68,6 +70,7 @@ __all__ = [
     "TeamSpec",
     "arollout",
     "close_team",
+    "drive",
     "evaluate",
     "make_backend",
     "make_policy",

@@ -22,6 +22,10 @@ EXTRAS = {
     "train": ("torch", "transformers", "trl", "peft", "accelerate", "huggingface_hub", "rapidfuzz"),
     "plots": ("matplotlib",),
     "serve": ("starlette", "uvicorn"),
+    "verifiers": ("verifiers",),
+    "openenv": ("openenv",),
+    "verl": ("verl",),
+    "skyrl": ("skyrl",),
     "trackers": ("tensorboard", "trackio", "wandb"),
 }
 

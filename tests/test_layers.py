@@ -123,7 +123,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "checks": {"adapters", "games", "tasks"},
     },
     "optima_agents": {
-        "": {"backends", "backends.chat", "results", "scripted"},
+        "": {"backends", "backends.chat", "results", "scripted", "serving"},
         "serving": {"backends"},
         "scripted": set(),
         "results": {"backends"},

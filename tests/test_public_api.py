@@ -18,20 +18,23 @@ PUBLIC = {
         SolverCritic Wrapper METRICS Metric Measure TERMS Term term Reward Breakdown COUNTERS Registry ENVIRONMENT
         ToolUse PlanGround World WORLDS Tool Call Done parse_action faults""",
     "optima_agents": """
-        make_policy make_team make_backend close_team rollout arollout Rollouts Job EpisodeLog Policy Act LLMPolicy
-        TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling evaluate Results Episodes summarise
-        Summary""",
+        make_policy make_team make_backend close_team drive rollout arollout Rollouts Job EpisodeLog Policy Act
+        LLMPolicy TeamSpec POLICIES BACKENDS Backend CachedBackend Request Completion Sampling evaluate Results
+        Episodes summarise Summary""",
     "optima_agents.backends": """
         Backend Request Sampling Message Completion Likelihood Tokens BackendError ContextOverflow EngineDead""",
     "optima_train": """
         train load Experiment TrainConfig ConfigError LoopState Progress compare Comparison METHODS Stage StageContext
         StageResult StageError Step ModelRef Generate Rank Select BuildRows Sft Grow Pairs Dpo Evaluate""",
+    "optima_train.bridges": "Seat CallersTokens SeatRow seat_rows trl_environment trl_rows",
     "optima_train.trajectories": """
         read write write_file READERS WRITERS make_steps run_steps STEPS episode Transcript Dropped BadRow
         to_dataset to_pandas Mixture""",
     "optima_train.config": "TrainConfig ConfigError load check dump find flatten merge nested read assignment",
     "benchmarks": "baseline Baseline Session bench",
 }
+# adapters to packages that resolve beside neither us nor each other: make test-bridges tests them
+BESIDE = {f"optima_train.bridges.{name}" for name in ("verifiers_env", "openenv_seat", "verl_loop", "skyrl_generator")}
 IMPORT = re.compile(
     r"^\s*(?:from ((?:optima_|benchmarks)[\w.]*) import|import ((?:optima_|benchmarks)[\w.]*))", re.MULTILINE
 )
@@ -61,4 +64,4 @@ def test_an_unknown_name_is_an_attribute_error(package: str):
 def test_guides_import_from_the_surface_alone(guide: str):
     text = (ROOT / guide).read_text(encoding="utf-8")
     used = {first or second for first, second in IMPORT.findall(text)}
-    assert used <= {*PUBLIC, "optima_train.cli.main"}, f"{guide} imports {sorted(used - set(PUBLIC))}"
+    assert used <= {*PUBLIC, *BESIDE, "optima_train.cli.main"}, f"{guide} imports {sorted(used - set(PUBLIC))}"

@@ -20,7 +20,7 @@ PROMPT = "You talk to others by calling the tool say.\n"
 class TrlSeat:
     """An environment as TRL takes it: ``reset(index=...)``, the tool ``say``, ``get_reward``.
 
-    Rows of the training set have ``index``, the instance (see ``rows``).
+    Rows of the training set have ``index``, the instance (see ``trl_rows``).
     """
 
     def __init__(self, seat: Seat) -> None:
@@ -55,12 +55,12 @@ class TrlSeat:
         return 0.0 if self._seat.episode is None else self._seat.episode.score
 
 
-def factory(scenario: Scenario, *, agent: str | None = None, partners: Any = reciting) -> Callable[[], TrlSeat]:
+def trl_environment(scenario: Scenario, *, agent: str | None = None, partners: Any = reciting) -> Callable[[], TrlSeat]:
     """What ``environment_factory`` takes: every call makes a seat (see ``seat.Seat`` for the arguments)."""
     return lambda: TrlSeat(Seat(scenario, agent=agent, partners=partners))
 
 
-def rows(scenario: Scenario, count: int | None = None) -> list[dict[str, Any]]:
+def trl_rows(scenario: Scenario, count: int | None = None) -> list[dict[str, Any]]:
     """The first ``count`` instances (None: all) as rows of a training set."""
     prompt = [{"role": "user", "content": PROMPT}]
     places = range(min(len(scenario.task), len(scenario.task) if count is None else count))

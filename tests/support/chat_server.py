@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback without a model: what it says follows from the messages alone."""
+"""A server on loopback without a model, for chats and for token ids: what it says follows from the prompt alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,11 +30,13 @@ def said(messages: list[dict[str, Any]]) -> str:
 
 
 class ChatServer:
-    """``asked`` are the messages of every request, ``say`` makes the reply of them."""
+    """``asked`` are the messages of every request, ``models`` whom they ask, ``say`` makes the reply of them."""
 
     def __init__(self) -> None:
         self.asked: list[list[dict[str, Any]]] = []
+        self.models: list[str] = []
         self.say, self.port = said, 0
+        self.sample: Callable[[list[int], int], tuple[list[int], list[float]]] = lambda prompt, most: ([], [])
 
     @property
     def url(self) -> str:
@@ -44,6 +46,7 @@ class ChatServer:
         async def chat(request: Request) -> JSONResponse:
             body = await request.json()
             self.asked.append(body["messages"])
+            self.models.append(body["model"])
             text = self.say(body["messages"])
             count = len(text.split())
             usage = {"prompt_tokens": 9, "completion_tokens": count, "total_tokens": 9 + count}
@@ -55,7 +58,16 @@ class ChatServer:
         async def models(request: Request) -> JSONResponse:
             return JSONResponse({"object": "list", "data": [{"id": "m", "object": "model"}]})
 
-        return Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"]), Route("/v1/models", models)])
+        async def generate(request: Request) -> JSONResponse:
+            body = await request.json()
+            ids, logprobs = self.sample(body["token_ids"], body["sampling_params"]["max_tokens"])
+            content = [{"token": f"token_id:{i}", "logprob": p} for i, p in zip(ids, logprobs, strict=True)]
+            choice = {"index": 0, "token_ids": ids, "finish_reason": "stop", "logprobs": {"content": content}}
+            return JSONResponse({"request_id": "g", "choices": [choice]})
+
+        posted = {"/v1/chat/completions": chat, "/inference/v1/generate": generate}
+        routes = [Route(path, answer, methods=["POST"]) for path, answer in posted.items()]
+        return Starlette(routes=[*routes, Route("/v1/models", models)])
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("openenv")
 
 import uvicorn
+from support.other_trainers import run
 from support.scripted import Scripted, line, native, same
 
 from optima_agents import rollout
@@ -176,3 +177,9 @@ def test_openenvs_own_validation_takes_the_folder(package: Path, tmp_path: Path)
     command = [str(Path(sys.executable).parent / "openenv"), "validate", str(package), "--level", "static"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_block_of_the_page():
+    names = run("openenv")
+    with served(None, names["application"]) as url:
+        assert 0.0 <= asyncio.run(names["play"](url)) <= 1.0

@@ -17,6 +17,7 @@ if sys.version_info < (3, 12):  # SkyRL is made for 3.12; on 3.11 its typed dict
     typing.TypedDict = typing_extensions.TypedDict  # type: ignore[misc]
 
 from skyrl.train.generators.base import GeneratorInterface, GeneratorOutput, TrajectoryID
+from support.other_trainers import run
 from support.token_engine import SAMPLING, native, sampled, tokenizer
 
 from optima_agents.backends.chat.templates import ChatTokenizer
@@ -79,3 +80,8 @@ def test_a_prompt_without_an_index_is_named():
     asked = {**batch(2), "env_extras": [{"index": 0}]}
     with pytest.raises(ValueError, match="2 trajectories, but env_extras for 1"):
         asyncio.run(DialogueGenerator(played, client, client.tokens).generate(asked))
+
+
+def test_the_block_of_the_page():
+    names = run("skyrl", engine=(client := Client()), tokenizer=client.tokens)
+    assert len(asyncio.run(names["generator"].generate(batch(2)))["response_ids"]) == 4

@@ -19,7 +19,7 @@ from optima_agents import rollout  # noqa: E402
 from optima_agents.scripted import Scripted as Lines  # noqa: E402
 from optima_envs import scenario  # noqa: E402
 from optima_train.bridges.seat import Seat  # noqa: E402
-from optima_train.bridges.trl_seat import OVER, TrlSeat, factory, rows  # noqa: E402
+from optima_train.bridges.trl_seat import OVER, TrlSeat, trl_environment, trl_rows  # noqa: E402
 
 SAID = ["I do not know yet.", "Zed is led by <A> Kim </A>", "<A> Noor </A>"]
 PARTNER = ["Noor mentors Kim.", "<A> Noor </A>"]
@@ -29,7 +29,7 @@ def test_a_hundred_dialogues_are_the_native_ones():
     played = scenario("twohop-asym")
     env = TrlSeat(seat := Seat(played, partners=Scripted()))
     for index, wanted in enumerate(native(played)):
-        told = [env.reset(**rows(played, 100)[index])]
+        told = [env.reset(**trl_rows(played, 100)[index])]
         while seat.episode is None:
             turns = wanted.turns[: 2 * len(told) - 2]
             heard = tuple((turn.agent, turn.text) for turn in turns)
@@ -65,7 +65,7 @@ def trainer(tmp_path: Path):
     seats: list[Seat] = []
 
     def make() -> TrlSeat:
-        env = factory(played, partners=Lines(PARTNER))()
+        env = trl_environment(played, partners=Lines(PARTNER))()
         seats.append(env._seat)
         return env
 
@@ -92,7 +92,7 @@ def trainer(tmp_path: Path):
     )  # fmt: skip
     made = Speaking(
         model=str(model), args=config, processing_class=tokenizer, environment_factory=make,
-        train_dataset=Dataset.from_list(rows(played, 20)),
+        train_dataset=Dataset.from_list(trl_rows(played, 20)),
     )  # fmt: skip
     yield made, ended, played
     for seat in seats:

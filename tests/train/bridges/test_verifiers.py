@@ -20,9 +20,12 @@ vf = pytest.importorskip("verifiers.v1")
 from support.chat_server import ChatServer, chat_server  # noqa: E402
 from verifiers.v1.utils.loaders import load_environment, resolve_env_config  # noqa: E402
 
-from optima_agents import make_policy, rollout  # noqa: E402
+from optima_agents import rollout  # noqa: E402
+from optima_agents.backends.chat.model_files import resolve  # noqa: E402
+from optima_agents.backends.chat.templates import ChatTokenizer  # noqa: E402
 from optima_envs import TERMS, Episode, Scenario, scenario  # noqa: E402
 from optima_envs.checks.canary import GOLD, META, Planted, secret  # noqa: E402
+from optima_train.bridges.token_rows import seat_rows  # noqa: E402
 from optima_train.hubs.environment import to_verifiers  # noqa: E402
 from optima_train.hubs.package import Package  # noqa: E402
 
@@ -48,14 +51,14 @@ def server() -> Iterator[ChatServer]:
         yield running
 
 
-def play(url: str, count: int, **env: Any) -> list[Any]:
+def play(url: str, count: int, client: Any = None, **env: Any) -> list[Any]:
     """verifiers' episodes on the first tasks, all at once."""
     config = resolve_env_config({"taskset": {"id": NAME, **env.pop("taskset", {})}, **env})
 
     async def run() -> list[Any]:
         made = load_environment(config)
-        client = vf.EvalClientConfig(base_url=url, api_key_var="NO_KEY_NEEDED")
-        ctx = vf.ModelContext(model="m", client=client, sampling=vf.SamplingConfig())
+        asked = client or vf.EvalClientConfig(base_url=url, api_key_var="NO_KEY_NEEDED")
+        ctx = vf.ModelContext(model="m", client=asked, sampling=vf.SamplingConfig(temperature=1.0, max_tokens=48))
         async with made.serving():
             tasks = list(made.taskset.take(count))
             return await asyncio.gather(*(made.run_episode(task, ctx) for task in tasks))
@@ -69,7 +72,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def native(url: str, count: int = 100, **settings: Any) -> list[Episode]:
-    return list(rollout("twohop-asym", make_policy(f"openai:{url}#m"), episodes=count, **settings))
+    return list(rollout("twohop-asym", f"openai:{url}#m", episodes=count, **settings))
 
 
 def test_a_hundred_dialogues_are_the_native_ones(server: ChatServer):
@@ -96,6 +99,30 @@ def test_a_hundred_dialogues_are_the_native_ones(server: ChatServer):
                 ours.outcome.stop,
                 ours.outcome.answer,
             )
+
+
+def test_ids_masks_and_log_probabilities_are_our_rows(server: ChatServer):
+    """verifiers' own client for training renders and counts in tokens; a server samples by the prompt's ids."""
+    pytest.importorskip("transformers")
+    from support import token_engine
+
+    played, tokens = scenario("twohop-asym"), token_engine.tokenizer()
+    chat = ChatTokenizer(tokens)
+    server.sample = lambda prompt, most: token_engine.sampled(tokens, chat.end_of_turn or 0, prompt, most)
+    model = resolve("tiny")
+    client = vf.TrainClientConfig(base_url=server.url, api_key_var="NO_KEY_NEEDED", renderer_model_name=str(model))
+    for episode, ours in zip(play(server.url, 100, client), token_engine.native(played, 100), strict=True):
+        assert episode.ok, episode.errors
+        rows = {row.agent.lower(): row for row in seat_rows(ours, played.rules, chat.encode)}
+        for trace in episode.traces:
+            row = rows.get(trace.agent.name)
+            if row is None:
+                assert not trace.branches or not any(trace.branches[-1].sampled_mask)
+                continue
+            (branch,) = trace.branches
+            assert branch.token_ids == row.prompt + row.response
+            assert branch.sampled_mask == [False] * len(row.prompt) + list(map(bool, row.mask))
+            assert branch.logprobs[len(row.prompt) :] == row.logprobs
 
 
 def test_the_canary_an_agents_trace_holds_what_it_was_told(server: ChatServer, monkeypatch: pytest.MonkeyPatch):

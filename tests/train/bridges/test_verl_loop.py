@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("verl")
 
 from omegaconf import OmegaConf
+from support.other_trainers import run
 from support.token_engine import SAMPLING, native, sampled, tokenizer
 from verl.experimental.agent_loop.agent_loop import (
     AgentLoopOutput,
@@ -88,3 +89,13 @@ def test_it_is_registered_and_the_lengths_of_the_configuration_hold():
         assert output.response_logprobs is None
         assert output.extra_fields["reward_extra_info"]["cut"] == len(outputs) == 2
     assert {params["max_tokens"] for _, _, params in server.asked} == {SAMPLING.max_tokens}
+
+
+def test_the_block_of_the_page():
+    row = run("verl")["rows"][3]
+
+    async def one() -> list[AgentLoopOutput]:
+        return await (await loop_of(Server())).run({"temperature": 1.0}, extra_info=row["extra_info"])
+
+    assert row["agent_name"] == NAME
+    assert {output.extra_fields["agent"] for output in asyncio.run(one())} == {"Alice", "Bob"}
