@@ -10,12 +10,17 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from skyrl.train.generators.base import GeneratorInput, GeneratorInterface, GeneratorOutput, TrajectoryID
-
 from optima_agents import LLMPolicy, Request, Sampling
 from optima_agents.serving.drive import drive
+from optima_envs.extras import need
 
 from .token_rows import CallersTokens, SeatRow, seat_rows
+
+try:
+    from skyrl.train.generators.base import GeneratorInput, GeneratorInterface, GeneratorOutput, TrajectoryID
+except ModuleNotFoundError:
+    need("skyrl", "the bridge to SkyRL")
+    raise
 
 if TYPE_CHECKING:
     from optima_envs import Episode, Scenario

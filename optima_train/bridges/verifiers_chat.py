@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
-import verifiers.v1 as vf
-from verifiers.v1.dialects.chat import message_to_wire
+from optima_envs.extras import need
+
+try:
+    import aiohttp
+    import verifiers.v1 as vf
+    from verifiers.v1.dialects.chat import message_to_wire
+except ModuleNotFoundError:
+    need("verifiers", "the bridge to verifiers")
+    raise
 
 
 class InProcessChatConfig(vf.HarnessConfig):

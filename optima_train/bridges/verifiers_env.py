@@ -12,15 +12,20 @@ from contextlib import AsyncExitStack
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import verifiers.v1 as vf
-
 from optima_agents import Act
 from optima_agents.backends import BackendError
 from optima_agents.backends.chat.roles import for_server
 from optima_agents.prompts import messages
 from optima_agents.serving.drive import drive
 from optima_envs import Episode, Reward, Scenario, View, scenario
+from optima_envs.extras import need
 from optima_envs.rewards import budget_share
+
+try:
+    import verifiers.v1 as vf
+except ModuleNotFoundError:
+    need("verifiers", "the bridge to verifiers")
+    raise
 
 OF_GROUPS = {"readability"}  # a model's, and needs one
 

@@ -12,13 +12,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput, register
-
 from optima_agents import LLMPolicy, Request, Sampling
 from optima_agents.serving.drive import drive
 from optima_envs import scenario
+from optima_envs.extras import need
 
 from .token_rows import CallersTokens, seat_rows
+
+try:
+    from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput, register
+except ModuleNotFoundError:
+    need("verl", "the bridge to verl")
+    raise
 
 if TYPE_CHECKING:
     from optima_envs import Scenario

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import tomllib
@@ -83,6 +84,25 @@ def test_a_verb_names_its_extra_first(without):
     without("uvicorn")
     with pytest.raises(extras.MissingExtra, match=r"optima serve needs uvicorn, which .*pip install .*\[serve\]"):
         run("serve", ["twohop-asym"])
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("verifiers_env", "verifiers"),
+        ("verifiers_chat", "verifiers"),
+        ("openenv_seat", "openenv"),
+        ("verl_loop", "verl"),
+        ("skyrl_generator", "skyrl"),
+    ],
+)
+def test_a_bridge_names_its_extra(module: str, extra: str):
+    if extras.find_spec(extra) is not None:
+        pytest.skip(f"{extra} is installed")
+    with pytest.raises(
+        extras.MissingExtra, match=rf"the bridge to \w+ needs {extra}, which .*pip install .*\[{extra}\]"
+    ):
+        importlib.import_module(f"optima_train.bridges.{module}")
 
 
 def test_a_metric_names_its_extra_before_the_first_dialogue(without):
