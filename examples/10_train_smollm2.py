@@ -28,7 +28,8 @@ def main() -> None:
         iterations=1,
         # a team that knows the answers plays the training questions; `optima list experts` names what there is
         data={"shown": {"expert": {"styles": ["plain"], "instances": args.instances}}},
-        train={"learning_rate": 1e-4, "epochs": 1, "batch_size": 8, "micro_batch": 8},
+        train={"learning_rate": 1e-4, "epochs": 1, "batch_size": 8, "micro_batch": 1},
+        isolation="per-kind",  # training starts when the engine that played has given its memory back
         evaluate={"instances": max(1, args.instances // 5), "nll": False},
     )
     for row in state.results:

@@ -1,7 +1,8 @@
-"""Show every setting of training, or the JSON schema of recipes.
+"""Show the settings of training, or the JSON schema of recipes.
 
-show lists each setting with its default and meaning; with a recipe, and settings a.b=c on top, its value there as well.
-schema prints a JSON schema, with which an editor completes and checks recipes.
+show lists the settings by sections, a line each; with sections or settings named (train, train.lora) it says all about
+these. With a recipe, and settings a.b=c on top, it shows their values there. schema prints a JSON schema, with which an
+editor completes and checks recipes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,26 +20,36 @@ from . import UserError
 if TYPE_CHECKING:
     from ..config.describe import Setting
 
-EXAMPLE = "optima config show 2wmh-isft train.lora={}"
+EXAMPLE = "optima config show 2wmh-isft train reward"
+COLUMN = 42  # where the meaning of a setting begins
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("show", "schema"))
-    parser.add_argument("recipe", nargs="?", help="YAML file or packaged recipe")
-    parser.add_argument("overrides", nargs="*", default=[], metavar="a.b=c", help="settings on top of the recipe's")
+    parser.add_argument("what", nargs="*", metavar="RECIPE SECTION a.b=c", help="all of them may be left out")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.action == "schema":
-        if args.recipe:
-            raise UserError("the schema is that of all recipes; optima config schema takes no recipe")
+        if args.what:
+            raise UserError("the schema is that of all recipes; optima config schema takes nothing more")
         import json
 
         from ..config.describe import schema
 
         print(json.dumps(schema(), indent=2))
         return 0
-    print(listing(values_of(args.recipe, args.overrides) if args.recipe else {}))
+    from ..config.describe import settings
+
+    keys = {setting.key for setting in settings()}
+    known = {key.rsplit(".", dots)[0] for key in keys for dots in range(key.count(".") + 1)}
+    overrides = [item for item in args.what if "=" in item]
+    named = [item for item in args.what if item in known]
+    recipes = [item for item in args.what if "=" not in item and item not in known]
+    if len(recipes) > 1 or (overrides and not recipes):
+        raise UserError("one recipe at a time; " + (", ".join(recipes) or "name the one that these settings are for"))
+    values = values_of(recipes[0], overrides) if recipes else {}
+    print("\n".join(details(named, values)) if named else listing(values))
     return 0
 
 
@@ -50,22 +62,56 @@ def values_of(recipe: str, overrides: list[str]) -> dict[str, str]:
 
 
 def listing(values: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Every setting with its value in ``values`` (else its default) and its meaning, for the terminal's width."""
+    """Every setting by sections: its value in ``values`` (else its default) and the first sentence on its meaning."""
+    from ..config.describe import sections, settings
+    from .listing import sentence
+
+    about, found = sections(), []
+    grouped = {name: list(group) for name, group in groupby(sorted(settings(), key=_section), key=_section)}
+    for section, meaning in about.items():
+        found += ["", f"{section or 'run'}: {meaning}"]
+        for setting in grouped[section]:
+            value, default = shown(setting, values), setting.default
+            changed = f" (default {default})" if default is not None and value != default else ""
+            head = f"  {setting.key}={'...' if value is None else value}{changed}  "
+            text = head.ljust(COLUMN) + sentence(setting.meaning)
+            found += textwrap.wrap(text, width(), subsequent_indent=" " * COLUMN, break_on_hyphens=False,
+                                   drop_whitespace=True)  # fmt: skip
+    return "\n".join(
+        [*found[1:], "", "optima config show SECTION says all about a section, such as train or train.lora"]
+    )
+
+
+def details(named: Sequence[str], values: Mapping[str, str]) -> Iterator[str]:
+    """All about the settings called ``named``, and those in sections called so: key and value, kind and default,
+    meaning."""
     from ..config.describe import settings
 
-    width = min(120, shutil.get_terminal_size((100, 24)).columns)
-    return "\n".join(line for setting in settings() for line in lines(setting, values, width))
+    for setting in settings():
+        if any(f"{setting.key}.".startswith(f"{name}.") for name in named):
+            value, notes = shown(setting, values), [setting.kind]
+            if setting.default is None:
+                notes.append("no default")
+            elif value != setting.default:
+                notes.append(f"default {setting.default}")
+            yield f"{setting.key}={'...' if value is None else value}  ({'; '.join(notes)})"
+            yield from textwrap.wrap(setting.meaning, width(), initial_indent="    ", subsequent_indent="    ")
 
 
-def lines(setting: Setting, values: Mapping[str, str], width: int) -> list[str]:
-    """One setting: its key and value, its kind and default, its meaning."""
+def shown(setting: Setting, values: Mapping[str, str]) -> str | None:
+    """A setting's value; that of a mapping is put together from what is in it."""
     prefix = f"{setting.key}."
     inside = [f"{key.removeprefix(prefix)}: {value}" for key, value in values.items() if key.startswith(prefix)]
-    value = values.get(setting.key) or (f"{{{', '.join(inside)}}}" if inside else setting.default)
-    notes = [setting.kind]
-    if setting.default is None:
-        notes.append("no default")
-    elif value != setting.default:
-        notes.append(f"default {setting.default}")
-    head = f"{setting.key}={'...' if value is None else value}  ({'; '.join(notes)})"
-    return [head, *textwrap.wrap(setting.meaning, width, initial_indent="    ", subsequent_indent="    ")]
+    return values.get(setting.key) or (f"{{{', '.join(inside)}}}" if inside else setting.default)
+
+
+def width() -> int:
+    """Of the terminal, at most 120."""
+    return min(120, shutil.get_terminal_size((100, 24)).columns)
+
+
+def _section(setting: Setting) -> str:
+    from ..config.describe import sections
+
+    head = setting.key.partition(".")[0]
+    return head if head in sections() else ""

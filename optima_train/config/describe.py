@@ -38,6 +38,12 @@ def settings(model: type[BaseModel] = TrainConfig, prefix: str = "") -> Iterator
             yield from settings(section, f"{key}.NAME." if named else f"{key}.")
 
 
+def sections() -> dict[str, str]:
+    """The sections of a recipe with what each is about; ``""`` stands for the settings of the run itself."""
+    fields = TrainConfig.model_fields.items()
+    return {"": "Which model learns what, by which method, and how the run is carried out."} | {name: plain(field.description) for name, field in fields if _section(field.annotation)}
+
+
 def schema() -> dict[str, Any]:
     """The JSON schema of a recipe file: nothing is required, for a recipe may extend others."""
     found = TrainConfig.model_json_schema()

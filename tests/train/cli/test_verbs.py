@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.runs import write_run
 import optima_envs
 from optima_train.cli.main import main
 from optima_train.cli.verbs import VERBS, described, module_of, parser_of
+from optima_train.config.describe import settings
 
 Optima = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -51,14 +53,25 @@ def test_settings_are_listed_with_default_and_meaning(capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     shown = capsys.readouterr().out
-    assert "train.learning_rate=2.0e-05  (number)\n    The highest one" in shown
-    assert shown_by("config", "show").strip() in shown
+    assert re.search(r"^  train.learning_rate=2.0e-05 +The highest one", shown, re.MULTILINE)
+    listed = shown_by("config", "show")
+    assert listed.strip() in shown
+    told = {line.split("=")[0].strip() for line in listed.splitlines() if "=" in line}
+    assert told >= {setting.key for setting in settings()}
+    assert max(map(len, listed.splitlines())) <= 100
     recipe = shown_by("config", "show", "2wmh-isft", "train.lora={}", "seed=7")
-    assert "train.lora.rank=16  (whole number)" in recipe
-    assert "seed=7  (whole number; default 0)" in recipe
-    assert "reward.weights={task: 1.0, tokens: 0.6, readability: 1.0}  (mapping)" in recipe
-    assert "model=meta-llama/Meta-Llama-3-8B-Instruct  (text; no default)" in recipe
-    assert main(["config", "show", "2wmh-isft", "sed=7"]) == 2
+    assert "  seed=7 (default 0)" in recipe and "  train.lora.rank=16 " in recipe
+    some = shown_by("config", "show", "2wmh-isft", "train.lora", "reward", "model", "train.lora={}")
+    assert {line.split("=")[0].partition(".")[0] for line in some.splitlines() if line[0] != " "} == {
+        "train",
+        "reward",
+        "model",
+    }
+    assert "train.lora.rank=16  (whole number)\n    " in some
+    assert "reward.weights={task: 1.0, tokens: 0.6, readability: 1.0}  (mapping)" in some
+    assert "model=meta-llama/Meta-Llama-3-8B-Instruct  (text; no default)" in some
+    for wrong in (("2wmh-isft", "sed=7"), ("seed=7",), ("2wmh-isft", "2wmh-idpo"), ("trian",)):
+        assert main(["config", "show", *wrong]) == 2
     capsys.readouterr()
     assert {"extends", "train", "model"} <= json.loads(shown_by("config", "schema"))["properties"].keys()
 
@@ -139,9 +152,9 @@ def test_an_environments_settings_are_shown(capsys: pytest.CaptureFixture[str]):
     assert main(["envs", "show", "twohop-asym"]) == 0
     shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
     rows = {name: rest for name, rest in shown if name != "The"}  # but for the facts of the instance
-    settings = optima_envs.settings("twohop-asym")
-    assert list(rows) == [item.name for item in settings]
-    for item in settings:
+    taken = optima_envs.settings("twohop-asym")
+    assert list(rows) == [item.name for item in taken]
+    for item in taken:
         assert rows[item.name].startswith(repr(item.default))
         assert rows[item.name].endswith(item.meaning)
 
