@@ -19,6 +19,7 @@ NEEDED = {
     "optima_agents/tiny/tokenizer.json",
     "optima_agents/tiny/README.md",
     "optima_envs/py.typed",
+    "optima_train/cli/scaffold/env.py.in",
     "optima_train/recipes/quickstart.yaml",
     "optima_train/report/page/frame.html",
     "benchmarks/configs/small.yaml",

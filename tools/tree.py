@@ -18,6 +18,7 @@ DATA = {
     "tiny": "the embedded model: weights, tokenizer, chat template, model card",
     "recipes": "settings as YAML: the paper's constants, and the small run",
     "configs": "suites of methods, and comparisons of trainings, as YAML",
+    "scaffold": "what optima init fills in",
     "page": "the page's HTML, style and scripts",
 }
 

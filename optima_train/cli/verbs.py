@@ -20,6 +20,7 @@ from . import UserError
 # verb -> module in this folder, in the order a newcomer meets them
 VERBS = {
     "quickstart": "quickstart",
+    "init": "init",
     "train": "train",
     "resume": "resume",
     "rollout": "rollout",

@@ -41,7 +41,9 @@ def settings(model: type[BaseModel] = TrainConfig, prefix: str = "") -> Iterator
 def sections() -> dict[str, str]:
     """The sections of a recipe with what each is about; ``""`` stands for the settings of the run itself."""
     fields = TrainConfig.model_fields.items()
-    return {"": "Which model learns what, by which method, and how the run is carried out."} | {name: plain(field.description) for name, field in fields if _section(field.annotation)}
+    return {"": "Which model learns what, by which method, and how the run is carried out."} | {
+        name: plain(field.description) for name, field in fields if _section(field.annotation)
+    }
 
 
 def schema() -> dict[str, Any]:
