@@ -6,7 +6,7 @@ import copy
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from optima_agents import Act, Request, Sampling
 from optima_agents.backends.base import Backend, Message, Tokens
@@ -41,6 +41,15 @@ class Method(Protocol):
     def settings(self, options: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
 
     def block_in(self, family: str, options: Mapping[str, Any] | None = None, *, told: bool = False) -> str: ...
+
+
+@runtime_checkable
+class Seated(Protocol):
+    """A backend that speaks with other weights for each agent."""
+
+    def seat(self, agent: str) -> tuple[Backend, str | None]:
+        """The engine for ``agent``, and the name of an adapter there."""
+        ...
 
 
 def tells(rules: Rules) -> bool:
@@ -139,7 +148,9 @@ class Session(Player):
         self._calls.append(None)
         wanted = replace(self.sampling, **sampling)
         seed = turn_seed(self.key, number, agent) if seed is None else seed
-        done = await self.backend.complete(Request(tuple(prompt), sampling=wanted, seed=seed))
+        # a team with weights of their own speaks with those of the agent
+        engine, adapter = self.backend.seat(agent) if isinstance(self.backend, Seated) else (self.backend, None)
+        done = await engine.complete(Request(tuple(prompt), sampling=wanted, seed=seed, adapter=adapter))
         turn = self._calls[number] = checked(done, keep_ids=False).turn(agent)
         return turn
 

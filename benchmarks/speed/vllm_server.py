@@ -54,7 +54,7 @@ def _flags(options: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, bool):
             yield flag if value else flag.replace("--", "--no-", 1)
         else:
-            yield from (flag, str(value))
+            yield from (flag, *(map(str, value) if isinstance(value, list) else [str(value)]))
 
 
 def _wait(url: str, server: subprocess.Popen[bytes], seconds: float, output: Any) -> None:

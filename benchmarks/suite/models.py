@@ -83,8 +83,12 @@ def engine(model: ModelChoice, out: Path) -> Backend:
     from optima_agents import make_backend
     from optima_train.run.engines import open_engine
 
+    from .own_weights import OwnWeights
+
     directory = run_directory(model, out)
     if directory is None:
         return make_backend(str(model.backend), **model.options)
     config, ref = trained(directory, model.iteration)
+    if ref.seats:
+        return OwnWeights(config, ref, **model.options)
     return open_engine(config, ref, **model.options)

@@ -49,7 +49,10 @@ class ModelRef:
 
 
 class Engines:
-    """Backends by model, opened once per process, and the one event loop that all stages of a process share."""
+    """Backends by model, opened once per process, and the one event loop that all stages of a process share.
+
+    ``options`` of the backend go over the run's own.
+    """
 
     def __init__(self, config: TrainConfig, **options: Any) -> None:
         self._config, self._options = config, options

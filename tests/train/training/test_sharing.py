@@ -203,3 +203,23 @@ def test_a_saved_team_moves_to_another_backend(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(ValueError, match=r"list\.yaml holds no team"):
         read_team(tmp_path / "list.yaml")
+
+
+def test_a_suite_plays_each_agent_with_its_own_weights(random_model: Path, tmp_path: Path) -> None:
+    out = run(random_model, tmp_path / "run", OWN, "train.learning_rate=0.1", "env.max_turns=4")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        "name: own\n"
+        f"models: [{{label: own, run: '{out}'}}]\n"
+        "methods: [{name: dialogue, models: [own]}]\nseeds: [0]\ninstances: 4\n"
+        "envs: [{id: twohop-asym, max_turns: 4}]\nsampling: {temperature: 0, max_tokens: 8}\n"
+    )
+    assert main(["bench", str(suite), "--out", str(tmp_path / "suite")]) == 0
+    (log,) = (tmp_path / "suite").rglob("episodes.jsonl")
+    team = make_team({**read_team(out / "model"), "temperature": 0, "max_tokens": 8}, ("Alice", "Bob"))
+    base = make_team({"policy": f"hf:{random_model}", "temperature": 0, "max_tokens": 8}, ("Alice", "Bob"))
+    said = [
+        [turn.text for episode in rollout("twohop-asym", who, episodes=4, max_turns=4) for turn in episode.turns]
+        for who in (team, base)
+    ]
+    assert [turn.text for episode in EpisodeLog.read(log) for turn in episode.turns] == said[0] != said[1]
