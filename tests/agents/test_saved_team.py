@@ -33,7 +33,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, agent in enumerate(AGENTS):
         torch.manual_seed(seed)
         model = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(TINY), config)
-        model.save_pretrained(folder / f"own-{agent}/adapter")
+        model.save_pretrained(str(folder / f"own-{agent}/adapter"))
     lines = ["policy: hf:tiny", "sharing: adapter", "agents:"]
     lines += [f"  {agent}: {{adapter: own-{agent}/adapter}}" for agent in AGENTS]
     (folder / "team.yaml").write_text("\n".join(lines), encoding="utf-8")
