@@ -30,14 +30,14 @@ def isft(config: TrainConfig) -> Recipe:
 @METHODS.register("idpo")
 def idpo(config: TrainConfig) -> Recipe:
     """Iterative DPO (paper Alg. 3): the initialisation of iSFT, then pairs of turns from trees, with an NLL term."""
-    first, then = _sft_stages(), _dpo_stages()
+    first, then = _sft_stages(), _dpo_stages(config)
     return lambda iteration: then if iteration else first
 
 
 @METHODS.register("isft-dpo")
 def isft_dpo(config: TrainConfig) -> Recipe:
     """The hybrid (paper section 2.5): an SFT and a DPO iteration in turn."""
-    sft, dpo = _sft_stages(), _dpo_stages()
+    sft, dpo = _sft_stages(), _dpo_stages(config)
     return lambda iteration: dpo if iteration % 2 else sft
 
 
@@ -108,7 +108,7 @@ def eto(config: TrainConfig) -> Recipe:
     if experts != "best" and config.contrast.by == "reward":
         raise ConfigError("contrast.by: an expert's dialogues have no reward; set it to score")
     first = _imitation_stages() if config.data else _sft_stages()
-    then = _contrast_stages()
+    then = _contrast_stages(config)
     return lambda iteration: then if iteration else first
 
 
@@ -151,14 +151,25 @@ def _nat_stages(others: bool) -> Sequence[Stage]:
     return *found, MixConditioned(), SftOnMix(), Evaluate()
 
 
-def _contrast_stages() -> Sequence[Stage]:
+def _contrast_stages(config: TrainConfig) -> Sequence[Stage]:
     from .imitation.contrast import Contrast
     from .stages.evaluate import Evaluate
     from .stages.generate import Generate
     from .stages.rank import Rank
-    from .training.dpo import Dpo
 
-    return Generate(), Rank(), Contrast(), Dpo(), Evaluate()
+    return Generate(), Rank(), Contrast(), *_preferred(config), Evaluate()
+
+
+def _preferred(config: TrainConfig) -> Sequence[Stage]:
+    """Preference training, on all pairs or on those of the greatest influence."""
+    from .training.dpo import Dpo, DpoOnInfluence
+
+    if config.pairs.influence is None:
+        return (Dpo(),)
+    from .tree_search.influence import Influence
+    from .tree_search.tryout import Tryout
+
+    return Tryout(), Influence(), DpoOnInfluence()
 
 
 def _fireact_stages() -> Sequence[Stage]:
@@ -185,13 +196,12 @@ def _sft_stages() -> Sequence[Stage]:
     return Generate(), Rank(), Select(), BuildRows(), Sft(), Evaluate()
 
 
-def _dpo_stages() -> Sequence[Stage]:
+def _dpo_stages(config: TrainConfig) -> Sequence[Stage]:
     from .stages.evaluate import Evaluate
-    from .training.dpo import Dpo
     from .tree_search.grow import Grow
     from .tree_search.pairs import Pairs
 
-    return Grow(), Pairs(), Dpo(), Evaluate()
+    return Grow(), Pairs(), *_preferred(config), Evaluate()
 
 
 @METHODS.register("grpo")

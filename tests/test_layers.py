@@ -156,7 +156,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "report": {"run", "analysis"},
         "stages": {"run", "analysis", "config"},
         "training": {"run", "config"},
-        "tree_search": {"stages", "run", "config"},
+        "tree_search": {"stages", "training", "run", "config"},
         "online": {"online.credit", "online.trainer", "stages", "tree_search", "training", "run", "config"},
         "online.credit": {"stages", "tree_search", "run", "config"},
         "online.trainer": {"run", "config"},

@@ -119,6 +119,8 @@ def works(config: TrainConfig, steps: Sequence[Step], assumed: Assumed) -> list[
         "pairs": _pairs,
         "evaluate": _evaluate,
         "advantages": _advantages,
+        "tryout": _tryout,
+        "influence": _influence,
     }
     out: list[Work | None] = []
     for step in steps:
@@ -203,6 +205,22 @@ def _dpo(config: TrainConfig, assumed: Assumed) -> Work:
     tokens = pairs * _pair_tokens(assumed)
     trained = round(tokens * config.dpo.epochs)
     return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=1)
+
+
+def _tryout(config: TrainConfig, assumed: Assumed) -> Work:
+    """Every pair is trained on once more, under an adapter; references are read before and scores after."""
+    tried = config.pairs.influence
+    pairs = _pair_count(config, assumed)
+    tokens = pairs * _pair_tokens(assumed)
+    return Work(rows=pairs, read=tokens, trained=round(tokens * tried.epochs) if tried else 0, passes=4)
+
+
+def _influence(config: TrainConfig, assumed: Assumed) -> Work:
+    """The validation instances are played by the team as it is and with every group's adapter; no dialogue is kept."""
+    tried = config.pairs.influence
+    count, size = (tried.validation, tried.group) if tried else (0, 1)
+    groups = -(-_pair_count(config, assumed) // size)
+    return replace(_dialogues(count * (groups + 1), count * (groups + 1), assumed), disk=0)
 
 
 def _contrast(config: TrainConfig, assumed: Assumed) -> Work:

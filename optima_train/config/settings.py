@@ -18,6 +18,7 @@ from .online_settings import GrpoConfig
 from .training_settings import (
     ContrastConfig,
     DpoConfig,
+    InfluenceConfig,
     LoraConfig,
     PairsConfig,
     RewardConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "TrainStageConfig",
     "LoraConfig",
     "DpoConfig",
+    "InfluenceConfig",
     "GrpoConfig",
     "SourceConfig",
     "ExpertConfig",

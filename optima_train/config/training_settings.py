@@ -43,6 +43,47 @@ class SelectConfig(Settings):
     """The best dialogue of each instance, or of each instance in each format (FireAct: every method that succeeds)."""
 
 
+class LoraConfig(Settings):
+    """Low-rank adapters (PEFT)."""
+
+    rank: Count = 16
+    """Rank of the two factors."""
+    alpha: Count = 32
+    """The adapter's output is multiplied by alpha over rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the adapter's inputs dropped in training."""
+    targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    """Modules that get an adapter, by the ends of their names; all linear ones but the output layer."""
+    merge: bool = True
+    """Save whole weights with the adapter folded in; false: save the adapter alone."""
+
+
+class InfluenceConfig(Settings):
+    """Selection of pairs by their influence (DITS, arXiv 2502.00955): every group of pairs is tried out in a short
+    training of an adapter, and the team plays with it."""
+
+    group: Count = 5
+    """Pairs that are tried together, neighbours in the file of pairs."""
+    keep: Share = 0.5
+    """The share of the pairs that is kept."""
+    validation: Count = 100
+    """Training instances that the effect is measured on; no iteration trains on them."""
+    value_weight: Weight = 1.0
+    """How much a pair's chosen value counts beside its influence, which runs from 0 to 1."""
+    epochs: Positive = 1.0
+    """Passes over a group, each one optimiser step."""
+    learning_rate: Positive = 1e-4
+    """Of those steps."""
+    lora: LoraConfig = LoraConfig(rank=8, alpha=16, merge=False)
+    """The adapter that is tried."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> InfluenceConfig:
+        if self.lora.merge:
+            raise ValueError("lora.merge: what is tried is never merged; leave it false")
+        return self
+
+
 class PairsConfig(Settings):
     """Preference pairs from trees (paper Alg. 5)."""
 
@@ -54,6 +95,8 @@ class PairsConfig(Settings):
     """theta_dpo-diff: the least difference of the two values."""
     top_share: Share = 0.5
     """Of each tree's pairs, those of the highest chosen value; at least one."""
+    influence: InfluenceConfig | None = None
+    """Choose among them by what a short training on each group does to the team (`{}` with the defaults)."""
 
 
 class ContrastConfig(Settings):
@@ -69,21 +112,6 @@ class ContrastConfig(Settings):
     """Of an instance's worse dialogues the worst alone, or all."""
     extra_turns: Annotated[int, Field(ge=0)] = 5
     """The worse dialogue is cut when it is so many turns longer than the better one."""
-
-
-class LoraConfig(Settings):
-    """Low-rank adapters (PEFT)."""
-
-    rank: Count = 16
-    """Rank of the two factors."""
-    alpha: Count = 32
-    """The adapter's output is multiplied by alpha over rank."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the adapter's inputs dropped in training."""
-    targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
-    """Modules that get an adapter, by the ends of their names; all linear ones but the output layer."""
-    merge: bool = True
-    """Save whole weights with the adapter folded in; false: save the adapter alone."""
 
 
 class TrainStageConfig(Settings):

@@ -65,6 +65,10 @@ def preflight(config: TrainConfig) -> None:
     _try("env (test instances)", lambda: _scenario(config.env, "test"))
     takes = Keywords.of(BACKENDS[config.backend]).names
     _try("train.sharing", lambda: check_sharing(config, train.rules.agents, takes))
+    if config.pairs.influence is not None:
+        from ..tree_search.influence import check_influence
+
+        _try("pairs.influence", lambda: check_influence(config, len(train.task), takes))
     if grown:
         from ..tree_search.grow import require_single_speaker
 

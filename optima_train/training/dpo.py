@@ -25,18 +25,19 @@ logger = logging.getLogger(__name__)
 
 
 class Dpo:
-    """Reads ``pairs/pairs.jsonl``; writes ``model/`` (or ``adapter/``), visible only when whole.
+    """Reads ``pairs.jsonl`` of the stage ``pairs_of``; writes ``model/`` (or ``adapter/``), visible only when whole.
 
     Without any pair there is nothing to prefer: the current model stays, with the reason in the numbers.
     """
 
     name = "train"
     section = "dpo"
+    pairs_of = "pairs"
     kind: StageKind = "training"
     resumes = False
 
     def run(self, ctx: StageContext) -> StageResult:
-        pairs, dropped = trainable_pairs(ctx)
+        pairs, dropped = trainable_pairs(ctx, pairs_of=self.pairs_of)
         if not pairs and dropped:
             why = ", ".join(f"{count} pairs: {reason}" for reason, count in dropped.items())
             raise StageError(f"{ctx.step.path}: no pair to train on ({why})")
@@ -50,7 +51,7 @@ class Dpo:
     def train(self, ctx: StageContext) -> StageResult:
         """Train on every pair and save; numbers and the model's place. Raises StageError."""
         config = ctx.config.train
-        pairs = trainable_pairs(ctx)[0]
+        pairs = trainable_pairs(ctx, pairs_of=self.pairs_of)[0]
         if not pairs:
             return StageResult({"skipped": "no pair of theirs"})
         model, tokenizer = load_trainable(ctx.policy, config, ctx.seed("train")), load_tokenizer(ctx.policy)
@@ -62,12 +63,20 @@ class Dpo:
         return StageResult(numbers, save_trained(trainer, tokenizer, ctx.policy, ctx.out, config))
 
 
-def trainable_pairs(ctx: StageContext) -> tuple[list[Pair], Counter[str]]:
+class DpoOnInfluence(Dpo):
+    """The same on the pairs that the stage ``influence`` has kept."""
+
+    pairs_of = "influence"
+
+
+def trainable_pairs(
+    ctx: StageContext, numbers: list[int] | None = None, *, pairs_of: str = "pairs"
+) -> tuple[list[Pair], Counter[str]]:
     """The pairs that fit into ``train.max_length`` and the model's window, and counts of the others by reason; a seat's
-    own alone."""
+    own alone. ``numbers`` gets their row numbers; ``pairs_of`` is the stage that has written them."""
     limits = {"train.max_length": ctx.config.train.max_length, "the model's window": window(ctx.policy)}
     known = {name: limit for name, limit in limits.items() if limit is not None}
-    return read_pairs(ctx.input("pairs").pairs, known, ctx.learns)
+    return read_pairs(ctx.input(pairs_of).pairs, known, ctx.learns, numbers)
 
 
 def _skip(ctx: StageContext) -> StageResult:

@@ -28,15 +28,19 @@ NOTHING = "a side without a token of the agent's own"
 
 
 def read_pairs(
-    path: Path, limits: Mapping[str, int], learns: Callable[[str], bool] = lambda agent: True
+    path: Path,
+    limits: Mapping[str, int],
+    learns: Callable[[str], bool] = lambda agent: True,
+    numbers: list[int] | None = None,
 ) -> tuple[list[Pair], Counter[str]]:
     """The trainable pairs of a ``pairs.jsonl`` of agents that ``learns``, and how many were dropped for what.
 
-    ``limits`` are bounds of prompt and turn together, in tokens, by what they come from.
+    ``limits`` are bounds of prompt and turn together, in tokens, by what they come from; ``numbers`` gets the row$
+    numbers of the trainable pairs.
     """
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
-    for row in read_records(path, ContrastRow):
+    for number, row in enumerate(read_records(path, ContrastRow)):
         if not learns(row.agent):
             continue
         pair: Pair = {column: list(getattr(row, column) or ()) for column in COLUMNS}
@@ -57,6 +61,8 @@ def read_pairs(
             dropped[f"longer than {exceeded}"] += 1
         else:
             pairs.append(pair)
+            if numbers is not None:
+                numbers.append(number)
     return pairs, dropped
 
 
