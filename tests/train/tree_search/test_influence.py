@@ -22,7 +22,9 @@ from optima_train.tiny.dialogues import dialogues
 from optima_train.tree_search.influence import difference, spread, validation_block
 from optima_train.tree_search.tryout import grouped
 
-INFLUENCE = "pairs={threshold: -9, gap: 0, top_share: 1, influence: {group: 3, validation: 4, learning_rate: 1e-3}}"
+INFLUENCE = (
+    "pairs={threshold: -9, gap: 0, top_share: 1, influence: {group: 3, validation: 4, learning_rate: 3e-2, epochs: 2}}"
+)
 RUN = [
     *settings("tiny"), "method=idpo", "iterations=2", "isolation=inline", "env.max_turns=4", "generate.formats=null",
     "generate.instances=4", "generate.max_tokens=64", "tree={instances: 3, rollouts: 2, rounds: 2, max_tokens: 64}",
