@@ -14,9 +14,10 @@ from optima_train.config.settings import TrainConfig
 
 def test_every_setting_is_listed_with_its_meaning() -> None:
     listed = {setting.key: setting for setting in settings()}
-    there = ["train.lora={}", "condition={}", "reward.weights={task: 1}"]
+    there = ["train.lora={}", "condition={}", "pairs.influence={}", "reward.weights={task: 1}"]
+    optional = {"train.lora", "condition", "pairs.influence"}
     leaves = {re.sub(r"^reward\.weights\..*", "reward.weights", key) for key in flatten(load("quickstart", there))}
-    assert leaves <= listed.keys() <= leaves | {"train.lora", "condition"} | {key for key in listed if ".NAME." in key}
+    assert leaves <= listed.keys() <= leaves | optional | {key for key in listed if ".NAME." in key}
     assert {"data.NAME.read", "data.NAME.weight", "evaluate.also.NAME.env.id"} <= listed.keys()
     for setting in listed.values():
         assert setting.meaning[-1:] == "." and setting.meaning[0].isascii(), f"{setting.key} needs a docstring"
