@@ -3,8 +3,8 @@
     python -m benchmarks.training.planted_pairs --seeds 0 1 2
 
 A pair is a short turn of a dialogue that was written by hand, preferred to what the untrained team says at that place;
-30% of the groups prefer the other way round. The half of the greatest influence is kept, values left aside. One line for
-each seed: how many of the flipped pairs were rejected.
+30% of the groups prefer the other way round. The half of the greatest influence is kept, values left aside. One line
+for each seed: how many of the flipped pairs were rejected.
 """
 
 from __future__ import annotations
