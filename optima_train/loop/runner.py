@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..config.loading import load
 from ..config.settings import TrainConfig
@@ -45,6 +48,15 @@ def located(ref: ModelRef, run_dir: Path) -> ModelRef:
     return ref.placed(lambda name: str(run_dir / name) if (run_dir / name).is_dir() else name)
 
 
+def free_memory() -> None:
+    """Give back what models of a stage that is over still hold: trainers refer to themselves in circles, so weights,
+    gradients and Adam's moments would stay beside the next engine until some collection happened to run."""
+    gc.collect()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class Runner:
     """Executes steps of a run one by one, keeping engines open in between."""
 
@@ -60,10 +72,15 @@ class Runner:
         markers = {s.path: marker for s in self._steps[:index] if (marker := committed(s, self._run_dir))}
         initial = initial_model(self._config)
         policy = located(model_before(self._steps, markers, index, initial), self._run_dir)
-        if step.stage.kind == "training":
+        training = step.stage.kind == "training"
+        if training:
             self._engines.keep_only()
+            free_memory()
         ctx = StageContext(self._config, self._run_dir, step, policy, initial, self._engines, self._report)
-        return execute(step, ctx)
+        marker = execute(step, ctx)
+        if training:
+            free_memory()
+        return marker
 
     def close(self) -> None:
         self._engines.close()

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -257,3 +258,35 @@ def test_a_run_is_resumed_from_another_folder(
     monkeypatch.chdir(random_model.parent)
     _, events = run(tmp_path / "run", *short)
     assert {event.kind for event in events} == {"skipped"}
+
+
+def test_a_trained_model_is_gone_before_the_next_engine_opens(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gc
+    import weakref
+
+    from optima_train.run import engines
+    from optima_train.training import sft
+
+    trained: list[Any] = []
+    left: list[int] = []
+    loads, opens = sft.load_trainable, engines.open_engine
+
+    def load_trainable(*given: Any) -> Any:
+        model = loads(*given)
+        trained.append(weakref.ref(model))
+        return model
+
+    def open_engine(*given: Any, **options: Any) -> Any:
+        left.append(sum(ref() is not None for ref in trained))
+        return opens(*given, **options)
+
+    monkeypatch.setattr(sft, "load_trainable", load_trainable)
+    monkeypatch.setattr(engines, "open_engine", open_engine)
+    gc.disable()  # what frees it must not be a collection that happens to run
+    try:
+        Experiment(load("quickstart", [*small, "isolation=inline"]), tmp_path / "run").run()
+    finally:
+        gc.enable()
+    assert trained and len(left) > 1 and not any(left)
