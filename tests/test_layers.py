@@ -149,6 +149,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
             "cli",
             "analysis",
         },
+        "planning": {"training", "run", "config"},
         "config": set(),
         "analysis": set(),
         "tiny": set(),
@@ -166,8 +167,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "hubs": {"report", "trajectories", "training", "run", "config"},
         "trajectories.layouts": {"trajectories"},
         "trajectories.steps": {"trajectories"},
-        "loop": {"trajectories", "training", "tree_search", "report", "run", "config", "analysis"},
-        "cli": {"hubs", "loop", "trajectories", "training", "report", "analysis", "config", "run"},
+        "loop": {"planning", "trajectories", "training", "tree_search", "report", "run", "config", "analysis"},
+        "cli": {"hubs", "loop", "planning", "trajectories", "training", "report", "analysis", "config", "run"},
     },
     "benchmarks": {
         "": {"analysis", "report", "suite", "methods"},

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config.settings import TrainConfig
+from ..planning.devices import devices
+from ..planning.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from ..planning.fitting import Need, gib, needs
+from ..planning.model_size import Shape, shape
 from ..run.stage import Step
-from .estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
-from .model_size import parameters
+from ..training.processes import training_processes
 
 # dense bf16 operations per second, by a part of the name CUDA gives the device; longer names first
 PEAKS = {
@@ -27,37 +30,76 @@ PEAKS = {
 }
 NOMINAL = "A100"  # the paper's device
 ADAPTER = 0.01  # an adapter's weights over the model's, roughly
-HEAD = f"{'step':<20} {'dialogues':>10} {'sampled':>9} {'read':>9} {'rows':>9} {'trained':>9} {'GPU-h':>9} {'disk':>9}"
+WIDTHS = (10, 9, 9, 9, 9, 8, 8, 8, 8)
+HEADINGS = ("dialogues", "sampled", "read", "rows", "trained", "GPU-h", "hours", "GiB", "disk")
 
 
-def show_plan(config: TrainConfig, flops: float | None, tokens: int | None, prompt: int | None) -> int:
-    """Print the plan. ``flops``: the device's peak per second; ``tokens`` per dialogue; ``prompt``: an agent's task."""
+def show_plan(
+    config: TrainConfig, flops: float | None, tokens: int | None, prompt: int | None, count: int | None = None
+) -> int:
+    """Print the plan. ``flops``: the device's peak per second; ``tokens`` per dialogue; ``prompt``: an agent's task;
+    ``count`` devices (None: those here, or as many as train)."""
     from ..config.loading import dump
     from ..methods import plan
 
-    steps, assumed, size = plan(config), assume(config, tokens, prompt), parameters(config.model)
-    peak, device = peak_of(config, flops)
+    steps, assumed, size = plan(config), assume(config, tokens, prompt), shape(config.model)
+    (peak, device), there = peak_of(config, flops), devices(config.device)
+    trained = needs(config, [step.stage for step in steps], size, assumed, gpu=True) if size else []
+    cards = count or (there.count if there.gpu else training_processes(config.train))
     print(dump(config))
     print(f"{len(steps)} steps, with estimates (at most):")
-    lines = table(config, steps, works(config, steps, assumed), size[0] if size else None, peak)
-    print("\n".join([*lines, "", "assumed:", *(f"  {line}" for line in notes(assumed, size, device))]))
+    lines = table(config, steps, works(config, steps, assumed), size, peak, cards, trained)
+    said = notes(assumed, size, device, cards, trained)
+    print("\n".join([*lines, "", "assumed:", *(f"  {line}" for line in said)]))
     return 0
 
 
 def table(
-    config: TrainConfig, steps: Sequence[Step], estimates: Sequence[Work | None], size: int | None, peak: float | None
+    config: TrainConfig,
+    steps: Sequence[Step],
+    estimates: Sequence[Work | None],
+    size: Shape | None,
+    peak: float | None,
+    cards: int = 1,
+    trained: Sequence[Need] = (),
 ) -> list[str]:
-    """A line per step and their sum; a dash for what is nothing, a question mark for what is not known."""
-    lines = [HEAD]
+    """A line per step and their sum; a dash for what is nothing, a question mark for what is not known. ``GiB`` is the
+    peak on each device of a training; ``hours`` are by the clock, on ``cards`` devices."""
+    lines = [_row("step", HEADINGS)]
+    memory = {need.section: need.memory.total for need in trained}
+    sums: list[tuple[float | None, float | None, float | None]] = []
     known = [work for work in estimates if work is not None]
-    hours = [_hours(work, size, peak) for work in known]
-    disks = [_disk(work, config, size) for work in known]
-    cells = iter(zip(known, hours, disks, strict=True))
     for step, work in zip(steps, estimates, strict=True):
-        lines.append(f"{step.path:<20} no estimate for this stage" if work is None else _line(step.path, *next(cells)))
-    hour = None if any(h is None for h in hours) else sum(h or 0.0 for h in hours)
-    disk = None if any(d is None for d in disks) else sum(d or 0.0 for d in disks)
-    return [*lines, _line("total", sum(known, Work()), hour, disk)]
+        if work is None:
+            lines.append(f"{step.path:<20} no estimate for this stage")
+            continue
+        training = step.stage.kind == "training"
+        hours, disk = _hours(work, size, peak), _disk(work, config, size)
+        clock = None if hours is None else hours / (_trainers(config, cards) if training else _players(config, cards))
+        sums.append((hours, clock, disk))
+        peak_memory = memory.get(getattr(step.stage, "section", "")) if training else 0.0
+        lines.append(_row(step.path, _cells(work, hours, clock, peak_memory, disk)))
+    hours, clock, disk = ([*column] for column in zip(*sums, strict=True)) if sums else ([], [], [])
+    highest = max(memory.values(), default=0.0)
+    return [*lines, _row("total", _cells(sum(known, Work()), _sum(hours), _sum(clock), highest, _sum(disk)))]
+
+
+def _trainers(config: TrainConfig, cards: int) -> int:
+    """Devices that train together."""
+    return min(cards, training_processes(config.train)) or 1
+
+
+def _players(config: TrainConfig, cards: int) -> int:
+    """Devices that sample and read: all of them under vLLM, else the first."""
+    options = config.engine
+    if config.backend != "vllm":
+        return 1
+    together = (options.tensor_parallel_size or 1) * (options.pipeline_parallel_size or 1)
+    return max(1, min(cards, together * (options.data_parallel_size or cards // together)))
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    return None if any(value is None for value in values) else sum(value or 0.0 for value in values)
 
 
 def peak_of(config: TrainConfig, flops: float | None) -> tuple[float | None, str]:
@@ -81,9 +123,11 @@ def cuda_name() -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 
 
-def notes(assumed: Assumed, size: tuple[int, str] | None, device: str) -> list[str]:
+def notes(assumed: Assumed, size: Shape | None, device: str, cards: int = 1, trained: Sequence[Need] = ()) -> list[str]:
     """Every assumption in words."""
-    model = f"{size[0]:,} parameters, {size[1]}" if size else "size not known: no GPU-hours, no disk for weights"
+    model = (
+        f"{size.parameters:,} parameters, {size.known}" if size else "size not known: no GPU-hours, no disk, no memory"
+    )
     source = "measured on the first instances" if assumed.measured else "assumed; --prompt-tokens"
     return [
         f"a dialogue: {assumed.tokens} tokens sampled in {assumed.turns} turns (--dialogue-tokens); teams get briefer",
@@ -93,29 +137,38 @@ def notes(assumed: Assumed, size: tuple[int, str] | None, device: str) -> list[s
         f"device: {device}",
         f"speed: {SAMPLING:.0%} of that in sampling, {READING:.0%} in reading, {TRAINING:.0%} in training",
         "operations per token and parameter: 2 to sample or read, 6 to train (4 under LoRA)",
+        f"hours by the clock: {cards} device{'s' * (cards > 1)} (--devices); under vLLM all sample",
+        *(
+            f"memory of {need.section} on each device, rows of up to {need.tokens:,} tokens: "
+            + ", ".join(f"{name} {gib(size)}" for name, size in need.memory.parts().items() if size)
+            + " GiB"
+            for need in trained
+        ),
     ]
 
 
-def _hours(work: Work, size: int | None, peak: float | None) -> float | None:
-    return None if size is None or peak is None else work.compute() * size / peak / 3600
+def _hours(work: Work, size: Shape | None, peak: float | None) -> float | None:
+    return None if size is None or peak is None else work.compute() * size.parameters / peak / 3600
 
 
-def _disk(work: Work, config: TrainConfig, size: int | None) -> float | None:
+def _disk(work: Work, config: TrainConfig, size: Shape | None) -> float | None:
     if not work.models:
         return work.disk
     lora = config.train.lora
     share = ADAPTER if lora and not lora.merge else 1.0
     width = 2 if config.train.precision == "bf16" else 4
-    return None if size is None else work.disk + work.models * size * width * share
+    return None if size is None else work.disk + work.models * size.parameters * width * share
 
 
-def _line(name: str, work: Work, hours: float | None, disk: float | None) -> str:
-    counts = (work.dialogues, work.sampled, work.read, work.rows, work.trained)
-    gpu_hours = "?" if hours is None else "-" if hours == 0 else f"{hours:.3g}"
-    stored = "?" if disk is None else "-" if disk == 0 else f"{quantity(disk)}B"
-    widths = (10, 9, 9, 9, 9)
-    cells = " ".join(f"{quantity(n) if n else '-':>{width}}" for n, width in zip(counts, widths, strict=True))
-    return f"{name:<20} {cells} {gpu_hours:>9} {stored:>9}"
+def _cells(work: Work, hours: float | None, clock: float | None, memory: float | None, disk: float | None) -> list[str]:
+    counts = [quantity(n) if n else "-" for n in (work.dialogues, work.sampled, work.read, work.rows, work.trained)]
+    times = ["?" if h is None else "-" if h == 0 else f"{h:.3g}" for h in (hours, clock)]
+    held = "?" if memory is None else gib(memory) if memory else "-"
+    return [*counts, *times, held, "?" if disk is None else "-" if disk == 0 else f"{quantity(disk)}B"]
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"{name:<20} " + " ".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
 
 
 def quantity(number: float) -> str:

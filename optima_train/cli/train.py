@@ -32,6 +32,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     place(parser, "runs/NAME")
     parser.add_argument(
+        "--part", action="append", default=[], metavar="PART", help="lay this over the recipe: 8b-1gpu, 8b-8gpu, a file"
+    )
+    parser.add_argument(
         "--reuse",
         action="append",
         default=[],
@@ -43,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device-flops", type=float, help="of --dry-run: the device's bf16 FLOP/s (default: this GPU's)"
     )
+    parser.add_argument("--devices", type=int, help="of --dry-run: how many devices (default: this machine's GPUs)")
     parser.add_argument("--dialogue-tokens", type=int, help="of --dry-run: tokens sampled per dialogue (default 250)")
     parser.add_argument("--prompt-tokens", type=int, help="of --dry-run: an agent's task in tokens (default: measured)")
     parser.add_argument("--push", metavar="REPO", help="upload the trained model to this hub repository at the end")
@@ -58,7 +62,7 @@ def more_help() -> str:
 def run(args: argparse.Namespace) -> int:
     from ..config.loading import load
 
-    config = with_plugins(load(args.recipe, args.overrides), args.plugin)
+    config = with_plugins(load(args.recipe, args.overrides, args.part), args.plugin)
     if args.dry_run:
         from ..config.resolve import absolute_paths
         from ..run.plugins import import_plugins
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
         config = absolute_paths(config)
         import_plugins(config.plugins, config.plugin_folders)
-        return show_plan(config, args.device_flops, args.dialogue_tokens, args.prompt_tokens)
+        return show_plan(config, args.device_flops, args.dialogue_tokens, args.prompt_tokens, args.devices)
     return launch(config, args.out or Path("runs") / config.name, args.push, args.reuse)
 
 
@@ -136,7 +140,8 @@ def show_untrained(console: Console, directory: Path) -> None:
 
 def conclude(console: Console, directory: Path) -> None:
     """The results table, one dialogue before and after, and where everything is."""
-    from ..report.data import results
+    from ..report.data import results, terms, weights
+    from ..report.reward_note import reward_note
     from ..report.write import write_report
     from .tables import results_table, show_dialogues, telling_pair
 
@@ -149,6 +154,8 @@ def conclude(console: Console, directory: Path) -> None:
         show_dialogues(console, "before", pair[:1])
         show_dialogues(console, "after", pair[1:])
     results_table(console, rows, "held-out questions, greedy, plain prompts")
+    if note := reward_note(weights(files), terms(directory)):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     report, table = files.report, files.results
     if not report.is_file():
         write_report(directory)

@@ -30,8 +30,9 @@ class ConfigError(ValueError):
     """A recipe or an override is wrong; the message names the file or the dotted key and the way out."""
 
 
-def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
-    """The config of a recipe file or of a packaged recipe's name, with ``a.b=value`` overrides.
+def load(recipe: str | Path, overrides: Iterable[str] = (), parts: Iterable[str | Path] = ()) -> TrainConfig:
+    """The config of a recipe file or of a packaged recipe's name, with ``parts`` laid over it, such as ``8b-1gpu``
+    (files, or packaged ones by name), and ``a.b=value`` overrides on top.
 
     Raises ConfigError naming the file, or the key and the nearest known one.
     """
@@ -40,6 +41,8 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     if data.get("plugins"):  # they may lie beside the recipe
         folders = [str(path.parent) for path in files if RECIPES not in path.parents]
         data = {"plugin_folders": [*dict.fromkeys(folders)], **data}
+    for part in parts:
+        data = merge(data, _read(find(part, RECIPES / "parts", "part"), (), files))
     for text in overrides:
         data = override(data, *assignment(text))
     return check(data, TrainConfig)

@@ -56,6 +56,7 @@ def preflight(config: TrainConfig) -> None:
             raise ConfigError(f"condition: {config.method} learns under no sentence of an outcome; use nat")
         _try("condition", config.condition.told)
     _training(config, stages)
+    _memory(config, stages)
     if any(stage.name == "collect" for stage in stages):
         _data(config)
     grown = any(stage.name == "grow" for stage in stages)
@@ -89,6 +90,7 @@ def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
     """Trained weights must reach the backend, and batches must divide among the processes."""
     from optima_envs.extras import need
 
+    from ..planning.fitting import sections_of
     from ..training.processes import check_processes
 
     trained = [stage for stage in stages if stage.kind == "training"]
@@ -99,8 +101,20 @@ def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
             "backend: an openai server keeps the weights it was started with, so the trained team would never play; "
             "use hf or vllm (optima eval and optima rollout take a server)"
         )
-    for section in sorted({getattr(stage, "section", "") for stage in trained} - {""}):
+    for section in sections_of(trained):
         _try(section, lambda section=section: check_processes(config, section))
+
+
+def _memory(config: TrainConfig, stages: Sequence[Stage]) -> None:
+    """A training that would run out of memory does so after everything was sampled."""
+    from ..planning.devices import devices
+    from ..planning.estimate import assume
+    from ..planning.fitting import check_memory
+    from ..planning.model_size import shape
+
+    found = shape(config.model)
+    if found is not None and any(stage.kind == "training" for stage in stages):
+        _try("train", lambda: check_memory(config, stages, found, assume(config), devices(config.device)))
 
 
 def _data(config: TrainConfig) -> None:
@@ -171,5 +185,7 @@ def _scenario(env: EnvConfig, part: Literal["train", "test"]) -> Scenario:
 def _try(key: str, look: Callable[[], Any]) -> Any:
     try:
         return look()
+    except ConfigError:  # it names its keys itself
+        raise
     except (UnknownName, StageError, ValueError, TypeError, OSError, ImportError) as err:
         raise ConfigError(f"{key}: {err}") from err

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from yaml import YAMLError
+
+from optima_envs.documents import load_yaml
+
 from ..run.files import read_json
 from ..run.layout import UNTRAINED, RunDirectory, StageDirectory
 from ..run.records import R, RankedRow, SelectedRow, read_marker, read_records
 from .dialogues import MOST, Dialogues, Packer
+from .reward_note import reward_note
 
 COLUMNS = (
     "label", "n", "score", "tokens", "turns", "nll", "guesses", "failures", "kept", "dropped", "trees",
@@ -37,7 +42,7 @@ def collect(directory: Path, *, most: int = MOST) -> tuple[dict[str, Any], Dialo
         if stage.episodes.is_file():
             count, env = _pack(packer, run, iteration, stage, most, env)
             total += count
-    versions = run.environment
+    versions, means = run.environment, terms(directory)
     told = {
         "name": directory.resolve().name,
         "subtitle": env or "no dialogues yet",
@@ -45,7 +50,8 @@ def collect(directory: Path, *, most: int = MOST) -> tuple[dict[str, Any], Dialo
         + (versions.read_text("utf-8") if versions.is_file() else ""),
         "columns": columns,
         "results": rows,
-        "terms": terms(directory),
+        "terms": means,
+        "reward_note": reward_note(weights(run), means),
     }
     return told, packer.finish(total)
 
@@ -79,6 +85,15 @@ def terms(directory: Path) -> dict[str, list[tuple[int, float]]]:
         if reward is not None:
             means.setdefault("total", []).append((iteration, round(reward, 5)))
     return {name: sorted(points) for name, points in means.items()}
+
+
+def weights(run: RunDirectory) -> dict[str, float]:
+    """The weights of the reward's terms by the run's settings; none where those do not tell."""
+    try:
+        found = load_yaml(run.resolved.read_text(encoding="utf-8"))["reward"]["weights"]
+        return {str(name): float(weight) for name, weight in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError):
+        return {}
 
 
 def _pack(

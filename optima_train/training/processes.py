@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PACKAGED = Path(__file__).parents[1] / "recipes" / "accelerate"
 PLAIN = "multi-gpu"
+SHARDING = ("FSDP", "DEEPSPEED")
 
 
 def accelerate_config(name: str) -> Path:
@@ -53,15 +54,27 @@ def training_processes(config: TrainStageConfig) -> int:
     """
     if config.accelerate is None:
         return config.processes
-    path = accelerate_config(config.accelerate)
+    machines, count, _ = _launched(config.accelerate)
+    if machines > 1:
+        path = accelerate_config(config.accelerate)
+        raise StageError(f"train.accelerate: {path} is for {machines} machines; a run stays on one (num_machines: 1)")
+    return config.processes if config.processes > 1 else count
+
+
+def training_sharded(config: TrainStageConfig) -> bool:
+    """Whether weights, gradients and moments are divided among the processes. Raises StageError as above."""
+    return config.accelerate is not None and _launched(config.accelerate)[2] in SHARDING
+
+
+def _launched(name: str) -> tuple[int, int, str]:
+    """Machines, processes and kind of distribution of a config file of accelerate."""
+    path = accelerate_config(name)
     try:
         data = load_yaml(path.read_text(encoding="utf-8"))
         machines, count = int(data.get("num_machines", 1)), int(data.get("num_processes", 1))
+        return machines, count, str(data.get("distributed_type", "NO"))
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError) as err:
         raise StageError(f"train.accelerate: {path} is no config of accelerate: {' '.join(str(err).split())}") from None
-    if machines > 1:
-        raise StageError(f"train.accelerate: {path} is for {machines} machines; a run stays on one (num_machines: 1)")
-    return config.processes if config.processes > 1 else count
 
 
 def check_processes(config: TrainConfig, section: str) -> None:

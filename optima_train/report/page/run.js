@@ -16,4 +16,5 @@ drawHead();
 sortable($("results"), columns, [{ rows: data.results }]);
 drawScores();
 drawTerms();
+$("reward-note").textContent = data.reward_note ?? "";
 opening(runView);

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from optima_train.cli.dry_run import quantity, show_plan
-from optima_train.cli.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
-from optima_train.cli.model_size import parameters
 from optima_train.config.loading import load
 from optima_train.methods import plan
+from optima_train.planning.estimate import READING, SAMPLING, TRAINING, Assumed, Work, assume, works
+from optima_train.planning.model_size import parameters
 
 
 def test_a_model_is_measured_by_its_headers_or_its_name(tmp_path: Path):
@@ -94,7 +94,19 @@ def test_the_plan_says_what_it_assumes(capsys: pytest.CaptureFixture[str]):
     text = capsys.readouterr().out
     assert "size not known" in text and "1e+15 FLOP/s" in text and "300 tokens sampled" in text
     total = next(line for line in text.splitlines() if line.startswith("total"))
-    assert total.split()[-2:] == ["?", "?"]
+    assert total.split()[-4:] == ["?", "?", "-", "?"]
+    assert show_plan(load("2wmh-idpo", ["device=cpu", "iterations=2"], ["8b-8gpu"]), None, None, None) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = {line.split()[0]: line.split()[1:] for line in lines if line.startswith(("it00", "total", "step"))}
+    assert row["step"][-4:] == ["GPU-h", "hours", "GiB", "disk"]
+    for step in ("it000/generate", "it001/train"):  # eight devices sample, and eight train
+        assert float(row[step][-4]) / float(row[step][-3]) == pytest.approx(8, rel=0.01)
+    assert row["it000/generate"][-2] == "-" and 20 < float(row["it001/train"][-2]) < 75
+    assert row["total"][-2] == max(row[step][-2] for step in ("it000/train", "it001/train"))
+    assert any(line.startswith("  memory of dpo on each device, rows of up to 8,192 tokens: weights") for line in lines)
+    assert show_plan(load("2wmh-isft", ["device=cpu"]), None, None, None, 4) == 0
+    text = capsys.readouterr().out
+    assert "hours by the clock: 4 devices" in text
     assert [quantity(n) for n in (0, 999, 25_000_000, 8.03e9)] == ["0", "999", "25M", "8.03G"]
 
 
