@@ -70,11 +70,16 @@ def asked_scenario(args: argparse.Namespace) -> Scenario:
 
 
 def open_scenario(env: str, given: dict[str, Any]) -> Scenario:
-    """The scenario ``env`` with its settings. Raises UserError for a setting it does not take."""
-    from optima_envs import scenario
+    """The scenario ``env`` with its settings. Raises UserError for a setting it does not take, and for an environment
+    of the user's own that no plugin has registered."""
+    from optima_envs import UnknownName, scenario
 
     try:
         return scenario(env, **{key: value for key, value in given.items() if value is not None})
+    except UnknownName as err:
+        if "/" not in env or env.startswith("optima/"):
+            raise
+        raise UserError(f"{err}; one of your own needs --plugin MODULE, or its package installed") from err
     except TypeError as err:  # how scenario() names a setting that nobody takes
         raise UserError(str(err)) from err
 

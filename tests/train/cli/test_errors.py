@@ -37,6 +37,7 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
         (("rollout", "twohop-asym", "--policy", "fake", "-n", "0"), "at least one"),
         (("rollout", "twohop-asym", "--temperature", "hot"), "optima rollout --help"),
         (("rollout", "2wmh-asym", "--policy", "fake", "--data", "absent.parquet"), "absent.parquet"),
+        (("envs", "check", "mine/own"), "one of your own needs --plugin MODULE, or its package installed"),
         (("envs", "show"), "needs an environment id"),
         (("train", "quickstrat"), "did you mean quickstart?"),
         (("train", "quickstart", "generate.sample=3"), "did you mean generate.samples?"),
