@@ -76,7 +76,9 @@ def chat_server() -> Iterator[ChatServer]:
     made = ChatServer()
     with listen("127.0.0.1", 0) as listening:
         made.port = listening.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(made.app(), log_level="warning", lifespan="off"))
+        # a busy machine must not make it close a connection that a client is about to use again
+        config = uvicorn.Config(made.app(), log_level="warning", lifespan="off", timeout_keep_alive=600)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
         thread.start()
         try:

@@ -52,16 +52,21 @@ def server() -> Iterator[ChatServer]:
 
 
 def play(url: str, count: int, client: Any = None, **env: Any) -> list[Any]:
-    """verifiers' episodes on the first tasks, all at once."""
+    """verifiers' episodes on the first tasks, twenty at a time."""
     config = resolve_env_config({"taskset": {"id": NAME, **env.pop("taskset", {})}, **env})
 
     async def run() -> list[Any]:
         made = load_environment(config)
         asked = client or vf.EvalClientConfig(base_url=url, api_key_var="NO_KEY_NEEDED")
         ctx = vf.ModelContext(model="m", client=asked, sampling=vf.SamplingConfig(temperature=1.0, max_tokens=48))
+        slots = asyncio.Semaphore(20)
+
+        async def one(task: Any) -> Any:
+            async with slots:
+                return await made.run_episode(task, ctx)
+
         async with made.serving():
-            tasks = list(made.taskset.take(count))
-            return await asyncio.gather(*(made.run_episode(task, ctx) for task in tasks))
+            return await asyncio.gather(*map(one, made.taskset.take(count)))
 
     return asyncio.run(run())
 
