@@ -49,8 +49,9 @@ def serving(folder: Path, *args: str) -> Iterator[tuple[subprocess.Popen[str], A
         server.communicate(timeout=60)
 
 
-def test_a_run_answers_as_it_was_evaluated(optima, small: list[str], tmp_path: Path):
-    done = optima("train", "quickstart", *small, "--out", "run")
+@pytest.mark.parametrize("sharing", ["shared", "full"])
+def test_a_run_answers_as_it_was_evaluated(optima, small: list[str], tmp_path: Path, sharing: str):
+    done = optima("train", "quickstart", *small, f"train.sharing={sharing}", "--out", "run")
     assert done.returncode == 0, done.stderr
     run = RunDirectory(tmp_path / "run")
     with serving(tmp_path, "run", "--name", "mine") as (_, client):
