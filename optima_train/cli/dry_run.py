@@ -29,7 +29,6 @@ PEAKS = {
     "T4": 6.5e13,
 }
 NOMINAL = "A100"  # the paper's device
-ADAPTER = 0.01  # an adapter's weights over the model's, roughly
 WIDTHS = (10, 9, 9, 9, 9, 8, 8, 8, 8)
 HEADINGS = ("dialogues", "sampled", "read", "rows", "trained", "GPU-h", "hours", "GiB", "disk")
 
@@ -154,10 +153,12 @@ def _hours(work: Work, size: Shape | None, peak: float | None) -> float | None:
 def _disk(work: Work, config: TrainConfig, size: Shape | None) -> float | None:
     if not work.models:
         return work.disk
+    if size is None:
+        return None
     lora = config.train.lora
-    share = ADAPTER if lora and not lora.merge else 1.0
-    width = 2 if config.train.precision == "bf16" else 4
-    return None if size is None else work.disk + work.models * size.parameters * width * share
+    if lora and not lora.merge:  # PEFT saves what was trained, which stays fp32
+        return work.disk + work.models * size.adapter(lora.rank) * 4
+    return work.disk + work.models * size.parameters * (2 if config.train.precision == "bf16" else 4)
 
 
 def _cells(work: Work, hours: float | None, clock: float | None, memory: float | None, disk: float | None) -> list[str]:

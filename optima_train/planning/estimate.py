@@ -167,7 +167,16 @@ def _sft(config: TrainConfig, assumed: Assumed) -> Work:
     kept = max(1, int(_at_most(config.generate.instances, assumed.train) * config.select.top_share))
     rows = kept * assumed.agents
     trained = round(rows * (assumed.prompt + assumed.tokens) * config.train.epochs)
-    return Work(rows=rows, trained=trained, passes=_passes(config), models=1)
+    return Work(rows=rows, trained=trained, passes=_passes(config), models=_models(config, assumed))
+
+
+def _models(config: TrainConfig, assumed: Assumed) -> int:
+    """How many models or adapters a training leaves: one for each agent, or group of them, with weights of its own."""
+    train = config.train
+    if train.sharing == "shared":
+        return 1
+    grouped = sum(map(len, train.groups.values()))
+    return max(1, len(train.groups) + max(0, assumed.agents - grouped))
 
 
 def _grow(config: TrainConfig, assumed: Assumed) -> Work:
@@ -204,7 +213,7 @@ def _dpo(config: TrainConfig, assumed: Assumed) -> Work:
     pairs = _pair_count(config, assumed)
     tokens = pairs * _pair_tokens(assumed)
     trained = round(tokens * config.dpo.epochs)
-    return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=1)
+    return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=_models(config, assumed))
 
 
 def _tryout(config: TrainConfig, assumed: Assumed) -> Work:
@@ -235,7 +244,7 @@ def _contrast_dpo(config: TrainConfig, assumed: Assumed) -> Work:
     pairs = _contrast(config, assumed).rows
     tokens = pairs * 2 * (assumed.prompt + assumed.tokens)
     trained = round(tokens * config.dpo.epochs)
-    return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=1)
+    return Work(rows=pairs, read=2 * tokens, trained=trained, passes=_passes(config), models=_models(config, assumed))
 
 
 def _played(config: TrainConfig, assumed: Assumed) -> int:
@@ -257,7 +266,13 @@ def _grpo(config: TrainConfig, assumed: Assumed) -> Work:
     passes = (chosen.old == "recomputed") + (chosen.beta > 0 and chosen.reference == "initial")
     moments = 0 if config.train.lora or not chosen.carry_optimizer else 4 if config.train.precision == "bf16" else 2
     trained = tokens * chosen.epochs
-    return Work(rows=rows, read=passes * tokens, trained=trained, passes=_passes(config), models=1 + moments)
+    return Work(
+        rows=rows,
+        read=passes * tokens,
+        trained=trained,
+        passes=_passes(config),
+        models=_models(config, assumed) * (1 + moments),
+    )
 
 
 def _live(config: TrainConfig, assumed: Assumed) -> Work:

@@ -166,3 +166,31 @@ def test_a_task_that_turns_and_siblings_share_is_read_once():
 def test_a_named_model_has_the_size_its_makers_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("OPTIMA_CACHE", str(tmp_path))
     assert parameters("smollm2") == (134_515_008, "as its makers say")
+
+
+def test_weights_of_their_own_are_counted_for_every_seat() -> None:
+    def models(*overrides: str) -> list[int]:
+        config = load("quickstart", ["iterations=1", *overrides])
+        steps = plan(config)
+        found = works(config, steps, Assumed(agents=3))
+        return [work.models for step, work in zip(steps, found, strict=True) if work and step.stage.name == "train"]
+
+    lora = "train.lora={rank: 16, merge: false}"
+    assert models() == models(lora) == [1]
+    assert models(lora, "train.sharing=adapter") == models("train.sharing=full") == [3]
+    assert models("train.sharing=full", "train.groups={talkers: [Alice, Bob]}") == [2]
+
+
+def test_an_adapter_takes_the_disk_that_is_told(tmp_path: Path) -> None:
+    import peft
+
+    from optima_agents.backends.chat.model_files import resolve
+    from optima_agents.backends.hf.loading import load_causal
+    from optima_train.planning.model_size import shape
+
+    size = shape("tiny")
+    assert size is not None
+    config = peft.LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    peft.get_peft_model(load_causal(resolve("tiny"), "float32"), config).save_pretrained(str(tmp_path))
+    saved = (tmp_path / "adapter_model.safetensors").stat().st_size
+    assert size.adapter(16) * 4 == pytest.approx(saved, rel=0.03)
