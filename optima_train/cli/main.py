@@ -22,14 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     args = [arg for arg in given if arg != "--debug"]
-    if not args or args[0] in (*HELP, "help"):
-        print(overview())
-        return 0
-    verb = "version" if args[0] in ("--version", "-V") else args[0]
     came: list[int] = []
     try:
         with ending_as_ctrl_c() as came:
-            return run(verb, args[1:])
+            code = run(args)
+            sys.stdout.flush()  # here, where a reader that is gone is expected
+            return code
     except KeyboardInterrupt as err:
         print("\n" + "; ".join(["interrupted", *map(str, err.args)]), file=sys.stderr)
         return 128 + (came[0] if came else signal.SIGINT)
@@ -42,8 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return explain(err)
 
 
-def run(verb: str, args: Sequence[str]) -> int:
-    """Parse a verb's arguments and do it."""
+def run(line: Sequence[str]) -> int:
+    """Parse a command line and do it; an empty one asks for help."""
+    verb, *args = line or ["help"]
+    if verb in (*HELP, "help"):
+        print(overview())
+        return 0
+    verb = "version" if verb in ("--version", "-V") else verb
     command = module_of(verb)
     parsed = parser_of(verb, command, full=not HELP.isdisjoint(args)).parse_intermixed_args(args)
     if parsed.plugin:

@@ -83,7 +83,7 @@ def test_a_verb_names_its_extra_first(without):
 
     without("uvicorn")
     with pytest.raises(extras.MissingExtra, match=r"optima serve needs uvicorn, which .*pip install .*\[serve\]"):
-        run("serve", ["twohop-asym"])
+        run(["serve", "twohop-asym"])
 
 
 @pytest.mark.parametrize(

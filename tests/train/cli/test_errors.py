@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+ROOT = Path(__file__).parents[3]
 Optima = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("backend=fake", "generate.instances=2", "generate.samples=2", "generate.formats=null", "iterations=1")
 SMALL += ("reward.weights={task: 1.0, readability: 0}", "evaluate.instances=2", "evaluate.nll=false")
@@ -97,3 +100,13 @@ def test_debug_shows_the_traceback(optima: Optima):
     done = optima("rollout", "absent-env", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "version"])
+def test_a_reader_that_is_gone_ends_it_quietly(command: str):
+    read, write = os.pipe()
+    os.close(read)
+    program = [sys.executable, "-m", "optima_train", command]
+    done = subprocess.run(program, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
