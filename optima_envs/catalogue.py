@@ -10,6 +10,8 @@ CATALOGUE = {
     "optima/arith-debate-v0": "arith",
     "optima/hotpotqa-asym-v0": "hotpotqa",
     "optima/2wmh-asym-v0": "twowiki",
+    "optima/hotpotqa-solo-v0": "hotpotqa:SOLO",
+    "optima/2wmh-solo-v0": "twowiki:SOLO",
     "optima/triviaqa-asym-v0": "triviaqa",
     "optima/cbt-asym-v0": "cbt",
     "optima/gsm8k-debate-v0": "gsm8k",

@@ -17,6 +17,7 @@ from .registry import Registry, UnknownName
 
 Factory = str | Callable[..., Any]
 EXCHANGE = "optima_envs.games.asymmetric:AsymmetricQA"
+ALONE = "optima_envs.games.alone:Alone"
 DEBATE = "optima_envs.games.debate:SolverCritic"
 TOOLS = "optima_envs.games.tool_use:ToolUse"
 PLAN = "optima_envs.games.plan_ground:PlanGround"

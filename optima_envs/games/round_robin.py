@@ -34,6 +34,7 @@ class RoundRobin:
     order: Order = "alternating"
     answer_format: str = "tag"
     family: ClassVar[str] = "talk"
+    fewest: ClassVar[int] = 2
     steady_views: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
@@ -42,7 +43,7 @@ class RoundRobin:
         super().__init_subclass__()
 
     def __post_init__(self) -> None:
-        agents = names_of(self.agents)
+        agents = names_of(self.agents, self.fewest)
         if type(self.max_turns) is not int or self.max_turns < 1:
             raise ValueError(f"max_turns must be an int of at least 1, got {self.max_turns!r}")
         if self.token_budget is not None and (type(self.token_budget) is not int or self.token_budget < 1):
@@ -123,13 +124,14 @@ class RoundRobin:
         return next((answer for turn in reversed(turns) if (answer := self.stated(turn)) is not None), None)
 
 
-def names_of(agents: object) -> tuple[str, ...]:
-    """``agents`` as names. Raises ValueError unless they are two or more, distinct and printable, and none of them is
-    that of the world's replies."""
+def names_of(agents: object, fewest: int = 2) -> tuple[str, ...]:
+    """``agents`` as names. Raises ValueError unless they are ``fewest`` or more, distinct and printable, and none of
+    them is that of the world's replies."""
     given = () if isinstance(agents, str) or not isinstance(agents, Sequence) else cast("Sequence[object]", agents)
     names = tuple(name for name in given if isinstance(name, str) and name.strip() == name != "" and name.isprintable())
-    if len(names) < 2 or len(names) < len(given) or len(set(names)) < len(names):
-        raise ValueError(f"agents must be two or more distinct names, got {agents!r:.200}")
+    if len(names) < fewest or len(names) < len(given) or len(set(names)) < len(names):
+        least = "two or more distinct names" if fewest > 1 else "one name"
+        raise ValueError(f"agents must be {least}, got {agents!r:.200}")
     if ENVIRONMENT in map(str.casefold, names):
         raise ValueError(f"no agent may be called {ENVIRONMENT!r}, the name of the world's replies: {agents!r:.200}")
     return names

@@ -1,8 +1,10 @@
-"""hotpotqa-asym: HotpotQA (distractor), its paragraphs split between the agents."""
+"""hotpotqa-asym and hotpotqa-solo: HotpotQA (distractor), its paragraphs split between the agents, or all with one."""
 
 from __future__ import annotations
 
-from ..spec import EnvSpec, Sheet
+from dataclasses import replace
+
+from ..spec import ALONE, EnvSpec, Sheet
 from .loading import Source
 from .multihop import MultiHop
 
@@ -21,6 +23,15 @@ SPEC = EnvSpec(
             "two-hop questions; up to 10 Wikipedia paragraphs, 2 of them supporting",
             "the test split has no public answers",
         ),
+    ),
+)
+SOLO = replace(
+    SPEC,
+    id="optima/hotpotqa-solo-v0",
+    rules=ALONE,
+    sheet=replace(
+        SPEC.sheet,
+        summary="HotpotQA (distractor): one agent holds every paragraph and answers (an oracle for hotpotqa-asym).",
     ),
 )
 

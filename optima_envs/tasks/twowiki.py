@@ -1,8 +1,10 @@
-"""2wmh-asym: 2WikiMultiHopQA, its paragraphs split between the agents."""
+"""2wmh-asym and 2wmh-solo: 2WikiMultiHopQA, its paragraphs split between the agents, or all with one."""
 
 from __future__ import annotations
 
-from ..spec import EnvSpec, Sheet
+from dataclasses import replace
+
+from ..spec import ALONE, EnvSpec, Sheet
 from .loading import Source
 from .multihop import MultiHop
 
@@ -21,6 +23,14 @@ SPEC = EnvSpec(
             "multi-hop questions; 10 Wikipedia paragraphs, 2 or 4 of them supporting",
             "validation is the authors' dev; the test split has no public answers",
         ),
+    ),
+)
+SOLO = replace(
+    SPEC,
+    id="optima/2wmh-solo-v0",
+    rules=ALONE,
+    sheet=replace(
+        SPEC.sheet, summary="2WikiMultiHopQA: one agent holds every paragraph and answers (an oracle for 2wmh-asym)."
     ),
 )
 

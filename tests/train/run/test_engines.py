@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from optima_agents import LLMPolicy, Sampling, rollout
+from optima_agents.backends.chat.model_files import TINY
 from optima_train.config.loading import ConfigError, load
 from optima_train.loop.preflight import preflight
 from optima_train.run.engines import ModelRef, engine_options, open_engine
@@ -46,6 +48,18 @@ def test_an_engine_of_a_run_reads_no_more_than_the_recipe_allows():
         open_engine(load("quickstart", ["engine.max_model_len=1000000"]), ModelRef("tiny"))
 
 
+def test_transformers_compute_in_float32_on_a_cpu_whatever_the_checkpoint_is_in(tmp_path: Path):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    transformers.AutoModelForCausalLM.from_pretrained(TINY, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    transformers.AutoTokenizer.from_pretrained(TINY).save_pretrained(tmp_path)
+    backend: Any = open_engine(load("quickstart", ["dtype=null", "device=cpu"]), ModelRef(str(tmp_path)))
+    try:
+        assert backend.model.dtype == torch.float32
+        assert transformers.AutoConfig.from_pretrained(tmp_path).dtype == torch.bfloat16
+    finally:
+        asyncio.run(backend.aclose())
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("vllm")
 def test_a_real_vllm_engine_of_a_run_takes_the_options():
@@ -58,6 +72,8 @@ def test_a_real_vllm_engine_of_a_run_takes_the_options():
         assert settings.scheduler_config.max_num_seqs == 4
         assert settings.parallel_config.data_parallel_size == 1
         assert settings.model_config.enforce_eager
+        if settings.device_config.device_type == "cpu":
+            assert str(settings.model_config.dtype) == "torch.float32", "chosen by itself"
         episodes = rollout("twohop-asym", LLMPolicy(backend, Sampling(max_tokens=16)), episodes=2)
         assert all(episode.error is None for episode in episodes)
     finally:
