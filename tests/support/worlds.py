@@ -14,6 +14,8 @@ TOOL_WORLDS = ("twohop-search", "arith-plan")
 FILES = {
     "hotpotqa-asym": "hotpot_qa/test.parquet",
     "2wmh-asym": "2wikimultihopqa/test.parquet",
+    "hotpotqa-solo": "hotpot_qa/test.parquet",
+    "2wmh-solo": "2wikimultihopqa/test.parquet",
     "triviaqa-asym": "trivia_qa/test.parquet",
     "cbt-asym": "cbt/test.parquet",
     "gsm8k-debate": "gsm8k/test.jsonl",
