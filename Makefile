@@ -1,4 +1,4 @@
-# make quickstart | test | test-bridges | floors | check | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
+# make quickstart | test | test-bridges | floors | check | docs | wheel | lock | tree | clean      (PYTHON=python3.12 picks another interpreter)
 PYTHON ?= python3
 VENV ?= .venv
 RUN_EXTRAS = train,math
@@ -23,7 +23,7 @@ READY = $(VENV)/.ready
 READY_DEV = $(VENV)/.ready-dev
 READY_TEST = $(VENV)/.ready-test
 
-.PHONY: help quickstart setup setup-dev test test-bridges floors check wheel lock tree clean
+.PHONY: help quickstart setup setup-dev test test-bridges floors check docs wheel lock tree clean
 help:
 	@sed -n 1p Makefile
 
@@ -78,6 +78,18 @@ check: $(READY_DEV)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
+# the site of docs/; to look at it with its search: python -m http.server -d build/site
+DOCS = build/docs-venv
+docs: $(DOCS)/.ready
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	@echo "build/site/index.html"
+
+$(DOCS)/.ready: pyproject.toml constraints.txt
+	@echo "installing what the documentation is built with"
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
 wheel: $(READY_DEV)
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
@@ -85,7 +97,7 @@ wheel: $(READY_DEV)
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --upgrade pip
-	@build/lock/bin/python -m pip install --quiet $(LOCK_PINS) -e '.[$(DEV_EXTRAS),bench]'
+	@build/lock/bin/python -m pip install --quiet $(LOCK_PINS) -e '.[$(DEV_EXTRAS),bench,docs]'
 	@build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	@rm -rf build/lock && echo "constraints.txt: $$(wc -l < constraints.txt) packages"
 

@@ -14,7 +14,9 @@ from .backends.base import Backend
 from .policy import Policy
 
 BACKENDS: Registry[Callable[..., Backend]] = Registry("backend", "optima.backends")
+"""Backends by name: ``make_backend("NAME:MODEL")`` calls what is registered with the model and its options."""
 POLICIES: Registry[Callable[..., Policy]] = Registry("policy", "optima.policies")
+"""Policies that are no language model, by name: functions of the text behind the name's colon."""
 
 BACKENDS.register("hf", "optima_agents.backends.hf.backend:TransformersBackend")
 BACKENDS.register("vllm", "optima_agents.backends.vllm_engine.backend:VLLMBackend")

@@ -35,6 +35,8 @@ class Act:
 
 @runtime_checkable
 class Policy(Protocol):
+    """What speaks in a seat: a model, a script, a person."""
+
     async def act(self, view: View, *, seed: int) -> Act:
         """Speak. Same view and seed, same act, as far as the engine underneath allows."""
         ...

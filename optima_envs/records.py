@@ -13,9 +13,11 @@ from typing import Any, Literal, NamedTuple, cast
 
 from .codec import read, write
 
-ENVIRONMENT = "environment"  # the speaker of what a world replies; no agent may have that name
+ENVIRONMENT = "environment"
+"""The speaker of what a world replies; no agent may have that name."""
 SCHEMA = 1
-MAX_UTTERANCE = 65_536  # characters of one turn; what is longer is cut (finish "length"), in environments and rollouts
+MAX_UTTERANCE = 65_536
+"""Characters of one turn; what is longer is cut (finish ``"length"``), in environments and rollouts."""
 Finish = Literal["stop", "length", "error"]
 Stop = Literal["answered", "max_turns", "token_budget", "error"]
 

@@ -32,6 +32,7 @@ class Term(Protocol):
 
 
 TERMS: Registry[Term] = Registry("reward term", "optima.rewards")
+"""Reward terms by name; see ``term``."""
 
 
 def term(name: str) -> Callable[[Callable[[Any], Any]], Lifted]:

@@ -15,6 +15,7 @@ from .run.stage import Stage, Step
 
 Recipe = Callable[[int], Sequence[Stage]]
 METHODS: Registry[Callable[[TrainConfig], Recipe]] = Registry("method", "optima.methods")
+"""Training methods by name: functions of a configuration that give a recipe, the stages of each iteration."""
 
 
 @METHODS.register("isft")

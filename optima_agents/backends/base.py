@@ -12,6 +12,7 @@ from optima_envs.records import Usage
 from ..policy import Act
 
 Message = Mapping[str, str]
+"""``role`` and ``content``, as chat templates take them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,15 @@ def _number(value: object) -> bool:
 
 @runtime_checkable
 class Backend(Protocol):
-    async def complete(self, request: Request) -> Completion: ...
+    """An engine that completes requests, many at a time."""
 
-    async def aclose(self) -> None: ...
+    async def complete(self, request: Request) -> Completion:
+        """Raises BackendError for a request that failed, EngineDead when the engine is gone."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what the engine holds; nothing is asked of it afterwards."""
+        ...
 
 
 @runtime_checkable

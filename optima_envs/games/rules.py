@@ -9,6 +9,7 @@ from typing import Literal, Protocol, cast, runtime_checkable
 from ..records import Instance, Outcome, Said, Turn, View
 
 Turns = tuple[Turn, ...]
+"""All that was said in a dialogue, in order; with the instance, a game's whole state."""
 _new = cast("Callable[[type[Said], tuple[str, str]], Said]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 Order = Literal["alternating", "simultaneous"]
 

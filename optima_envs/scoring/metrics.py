@@ -86,6 +86,7 @@ def best(compare: Callable[[str, str], float]) -> Callable[[str, Sequence[str]],
 
 
 METRICS: Registry[Metric] = Registry("metric", "optima.metrics")
+"""Judges of final answers by name; ``METRICS.register("mine", metric)`` adds one."""
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

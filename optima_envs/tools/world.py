@@ -80,6 +80,7 @@ class World(Protocol):
 
 
 WORLDS: Registry[World] = Registry("tool world", "optima.worlds")
+"""Worlds behind tools by name; ``WORLDS.register("mine", world)`` adds one."""
 WORLDS.register("sql", "optima_envs.tools.sql_world:WORLD")
 WORLDS.register("search", "optima_envs.tools.search:WORLD")
 WORLDS.register("calculator", "optima_envs.tools.calculator_world:WORLD")

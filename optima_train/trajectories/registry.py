@@ -48,8 +48,11 @@ class Where:
 Read = Callable[[Any, Where], Episode | Iterable[Episode] | None]
 Write = Callable[[Episode], Any]
 READERS: Registry[Callable[..., Read]] = Registry("reader", "optima.readers")
+"""Readers of layouts by name; ``READERS.register("mine", factory)`` adds one."""
 WRITERS: Registry[Callable[..., Write]] = Registry("writer", "optima.writers")
+"""Writers of layouts by name."""
 STEPS: Registry[Callable[..., Any]] = Registry("step", "optima.steps")
+"""Steps by name: from an episode to one, several, or a reason to drop it."""
 
 for _name in ("agentinstruct", "fireact", "nat", "flan", "lumos", "ste", "eto", "ohana", "chat", "adp", "optima"):
     READERS.register(_name, f"{LAYOUTS}.{_name}:reader")
