@@ -55,7 +55,7 @@ $(FLOORS)/.ready: pyproject.toml
 BRIDGES = build/bridges
 VERIFIERS = verifiers==0.4.0
 OPENENV = openenv==0.10.0
-TRAINERS = verl==0.9.1 skyrl==0.3.0 skyrl-gym==0.4.0 ray==2.56.0 hydra-core omegaconf antlr4-python3-runtime==4.9.3 tensordict==0.10.0 codetiming torchdata msgpack func_timeout loguru jaxtyping cloudpathlib pyvers
+TRAINERS = verl==0.9.1 skyrl==0.3.0 skyrl-gym==0.4.0 ray==2.56.0 hydra-core omegaconf antlr4-python3-runtime==4.9.3 tensordict==0.10.0 codetiming torchdata msgpack func_timeout loguru jaxtyping cloudpathlib pyvers orjson
 test-bridges: $(BRIDGES)/.ready
 	@for name in verifiers openenv trainers; do \
 		echo "tests beside $$name" && PYTHONPATH=$(CURDIR) $(BRIDGES)/$$name/bin/python -m pytest -q -n 0 -p no:cacheprovider tests/train/bridges || exit 1; \
