@@ -7,18 +7,22 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import docs_site
 import pytest
 from test_public_api import PUBLIC
+from tree import LAYERS
 
 from optima_train.cli.verbs import VERBS
 from optima_train.config.describe import settings
 
 PAGES = {path.relative_to(docs_site.DOCS).as_posix(): path for path in docs_site.DOCS.rglob("*.md")}
 MARKS = {mark.groups() for path in PAGES.values() for mark in docs_site.MARK.finditer(path.read_text("utf-8"))}
+
+ARXIV = re.compile(r"(?<![\d.])\d{4}\.\d{5}(?!\d)")
 
 
 @pytest.mark.parametrize("package", PUBLIC)
@@ -71,6 +75,15 @@ def test_marks_are_filled_and_links_lead_to_files_of_the_site(page: str):
     for _, link, _ in docs_site.LINK.findall(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)):
         place = docs_site.target(link, Path("/") / page).relative_to("/").as_posix()
         assert (docs_site.DOCS / place).is_file() or place in brought, link
+
+
+def test_every_extra_and_every_paper_of_the_code_is_told():
+    extras = tomllib.loads((docs_site.ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    start, papers = (PAGES[page].read_text("utf-8") for page in ("start.md", "papers.md"))
+    assert [extra for extra in extras if f"`{extra}`" not in start] == []
+    sources = [path for package in LAYERS for path in (docs_site.ROOT / package).rglob("*.py")]
+    named = {paper for path in sources for paper in ARXIV.findall(path.read_text("utf-8"))}
+    assert sorted(paper for paper in named if paper not in papers) == [], "add it to docs/papers.md"
 
 
 @pytest.mark.slow
