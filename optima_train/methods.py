@@ -113,6 +113,19 @@ def eto(config: TrainConfig) -> Recipe:
     return lambda iteration: then if iteration else first
 
 
+@METHODS.register("ste")
+def ste(config: TrainConfig) -> Recipe:
+    """STE (arXiv 2403.04746): tasks imagined for tools, tried and judged (``imagine``), then learned, with a share of
+    earlier iterations' rows (``mix.replay``) and ``data`` beside them; before ``imagine.first``, ``data`` alone."""
+    from .config.data_settings import shares
+
+    def recipe(iteration: int) -> Sequence[Stage]:
+        others = bool(shares(config.data, config.mix, iteration))
+        return _explored_stages(others) if iteration >= config.imagine.first else _imitation_stages()
+
+    return recipe
+
+
 def _needs_general(config: TrainConfig) -> None:
     if config.mix.eta is None:
         raise ConfigError("mix.eta: agenttuning needs the share of agent data, such as 0.2")
@@ -142,14 +155,26 @@ def _imitation_stages() -> Sequence[Stage]:
 def _nat_stages(others: bool) -> Sequence[Stage]:
     from .imitation.collect import Collect
     from .imitation.condition import Condition
-    from .imitation.mix import MixConditioned
+    from .imitation.mix import Mix
     from .stages.evaluate import Evaluate
     from .stages.generate import Generate
     from .stages.rank import Rank
     from .training.sft import SftOnMix
 
     found = (Collect(), Condition("collect")) if others else (Generate(), Rank(), Condition("generate"))
-    return *found, MixConditioned(), SftOnMix(), Evaluate()
+    return *found, Mix("condition"), SftOnMix(), Evaluate()
+
+
+def _explored_stages(others: bool) -> Sequence[Stage]:
+    from .imitation.collect import Collect
+    from .imitation.imagine import Imagine
+    from .imitation.mix import COLLECTED, EXPLORED, Mix
+    from .stages.evaluate import Evaluate
+    from .training.sft import SftOnMix
+
+    found = (Imagine(), Collect()) if others else (Imagine(),)
+    logs = (EXPLORED, COLLECTED) if others else (EXPLORED,)
+    return *found, Mix(*logs), SftOnMix(), Evaluate()
 
 
 def _contrast_stages(config: TrainConfig) -> Sequence[Stage]:

@@ -63,7 +63,7 @@ class MixConfig(Settings):
     eta: Annotated[float, Field(ge=0, le=1)] | None = None
     """AgentTuning's share of agent data; the rest is general data. Null: the weights alone decide."""
     own: Weight = 0.0
-    """Weight of this run's own selected dialogues, where the method samples any."""
+    """Weight of this run's own selected dialogues, where the method samples any (ste: 0 is 1)."""
     replay: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of each earlier iteration's new rows that is trained on again, on top (STE: 0.1)."""
 

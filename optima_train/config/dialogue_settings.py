@@ -100,6 +100,35 @@ class GenerateConfig(SamplingConfig):
     plain prompts from the start."""
 
 
+class ImagineConfig(SamplingConfig):
+    """Exploration by imagined tasks (STE, arXiv 2403.04746; its constants). An explorer has one tool, and behind it the
+    world of one training instance; it explores in episodes of a few trials each."""
+
+    tools: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all"] = "all"
+    """Tools that are explored, by name; all: those each instance offers."""
+    first: Annotated[int, Field(ge=0)] = 0
+    """The iteration that begins to explore; those before it imitate ``data`` alone."""
+    instances: Count = 1
+    """Training instances of an iteration whose worlds are explored, with every tool; a smaller task gives all."""
+    episodes: Count = 15
+    """Episodes of an explorer, one after another; what it remembers of earlier ones is its long memory."""
+    trials: Count = 4
+    """Trials of an episode: they share a conversation, the short memory."""
+    turns: Count = 4
+    """Actions of a trial at most; the final answer is one turn more."""
+    temperature: Weight = 1.0
+    """Of tasks and actions; judgements are greedy."""
+    max_tokens: Count = 360
+    """Tokens of a task, an action or a judgement, at most."""
+    long_memory: Annotated[int, Field(ge=0)] = 20
+    """Lines about earlier tasks in the request for the next one, the latest; 0: none."""
+    judge: str = "self"
+    """Who judges whether a trial solved its task: the explorer itself, or a backend such as ``openai:URL#MODEL``."""
+    calls: Literal["last", "all"] = "last"
+    """What is learned of a trial: its last successful call and the answer (paper), or the whole of it, for tasks that
+    need several calls which build on each other."""
+
+
 class TreeConfig(SamplingConfig):
     """Tree generation, iDPO's data (paper section 2.4 and App. H.1; what the paper leaves out, from its code)."""
 

@@ -11,7 +11,15 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .data_settings import ConditionConfig, ExpertConfig, MixConfig, Name, SourceConfig
-from .dialogue_settings import EnvConfig, EvaluateConfig, GenerateConfig, SamplingConfig, SplitConfig, TreeConfig
+from .dialogue_settings import (
+    EnvConfig,
+    EvaluateConfig,
+    GenerateConfig,
+    ImagineConfig,
+    SamplingConfig,
+    SplitConfig,
+    TreeConfig,
+)
 from .engine_settings import EngineConfig
 from .fields import Count, Settings, Share, Weight
 from .online_settings import GrpoConfig
@@ -32,6 +40,7 @@ __all__ = [
     "SplitConfig",
     "SamplingConfig",
     "GenerateConfig",
+    "ImagineConfig",
     "TreeConfig",
     "EvaluateConfig",
     "EngineConfig",
@@ -87,6 +96,8 @@ class TrainConfig(Settings):
     """Outcome classes with a sentence each (method nat)."""
     generate: GenerateConfig = GenerateConfig()
     """Training dialogues."""
+    imagine: ImagineConfig = ImagineConfig()
+    """Tasks that the team sets itself (method ste)."""
     tree: TreeConfig = TreeConfig()
     """Trees of dialogues, for DPO."""
     pairs: PairsConfig = PairsConfig()

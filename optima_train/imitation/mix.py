@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,26 +25,33 @@ if TYPE_CHECKING:
 
     from ..run.stage import StageContext
 
+COLLECTED, EXPLORED = "collect", "imagine"
 OWN = "own"
 """The name of the run's own selected dialogues among the sources."""
 
 
 class Mix:
-    """Reads the log of ``collect`` (see ``log_of``); writes ``rows.jsonl``, and ``draws.jsonl``: for each row its
-    source, its number there, the iteration it was new in, and how often it had been drawn."""
+    """Reads the logs of the stages ``logs``; writes ``rows.jsonl``, and ``draws.jsonl``: for each row its source, its
+    number there, the iteration it was new in, and how often it had been drawn.
+
+    Own dialogues are in those logs too, or already rows where there is none but that of ``collect``."""
 
     name = "mix"
     kind: StageKind = "inference"
     resumes = False
-    log_of = "collect"
+
+    def __init__(self, *logs: str) -> None:
+        self.logs = logs or (COLLECTED,)
 
     def run(self, ctx: StageContext) -> StageResult:
         config = ctx.config
-        weights: dict[str, Any] = dict(shares(config.data, config.mix, ctx.iteration)) or {OWN: 1}
+        weights: dict[str, Any] = dict(shares(config.data, config.mix, ctx.iteration))
+        if EXPLORED in self.logs or not weights:
+            weights[OWN] = config.mix.own or 1
         with ExitStack() as stack:
             tokeniser = tokeniser_of(ctx)
-            sources = {name: Lines(path) for name, path in _built(ctx, self.log_of, list(weights), tokeniser).items()}
-            if config.mix.own and self.log_of == "collect":
+            sources = {name: Lines(path) for name, path in _built(ctx, self.logs, list(weights), tokeniser).items()}
+            if config.mix.own and self.logs == (COLLECTED,):
                 weights[OWN] = config.mix.own
                 sources[OWN] = Lines(ctx.input("rows").rows)
             for lines in sources.values():
@@ -85,12 +93,6 @@ class Mix:
         )
 
 
-class MixConditioned(Mix):
-    """The same on the log of ``condition``, whose dialogues may be this run's own."""
-
-    log_of = "condition"
-
-
 def _write(rows: Any, draws: Any, line: bytes, draw: Draw, iteration: int) -> None:
     rows.write(line.decode("utf-8"))
     told = {"source": draw.source, "row": draw.row, "iteration": iteration, "again": draw.again}
@@ -109,16 +111,17 @@ def tokeniser_of(ctx: StageContext) -> Tokeniser:
     return Tokeniser(ctx.policy.model, ctx.config.train.max_length, rules)
 
 
-def _built(ctx: StageContext, log_of: str, names: list[str], tokeniser: Tokeniser) -> dict[str, Path]:
+def _built(ctx: StageContext, logs: Sequence[str], names: list[str], tokeniser: Tokeniser) -> dict[str, Path]:
     """A file of rows for each source."""
     from optima_agents.store import EpisodeLog
 
-    log = ctx.input(log_of).episodes
+    found = [ctx.input(log).episodes for log in logs]
     paths = {name: ctx.out / f"{name}.source.jsonl" for name in names}
     with ExitStack() as stack:
         files = {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
-        progress = ProgressReporter(ctx.report, ctx.step.path, sum(1 for _ in read_lines(log)), "trajectories")
-        for item in EpisodeLog.iterate(log):
+        size = sum(1 for log in found for _ in read_lines(log))
+        progress = ProgressReporter(ctx.report, ctx.step.path, size, "trajectories")
+        for item in chain.from_iterable(map(EpisodeLog.iterate, found)):
             if item.error is None:  # one that JSON could not hold, counted when it was collected
                 for row in tokeniser.rows(item):
                     files[str(item.info[SOURCE])].write(json.dumps(dict(row)) + "\n")

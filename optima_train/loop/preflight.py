@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,7 +58,9 @@ def preflight(config: TrainConfig) -> None:
     _training(config, stages)
     _memory(config, stages)
     if any(stage.name == "collect" for stage in stages):
-        _data(config)
+        _data(config, {step.iteration for step in plan(config) if step.stage.name == "collect"})
+    if any(stage.name == "imagine" for stage in stages):
+        _exploration(config)
     grown = any(stage.name == "grow" for stage in stages)
     _preferences(config, grown)
     _reachable(config, "select.threshold" if any(stage.name == "select" for stage in stages) else None, grown)
@@ -117,13 +119,27 @@ def _memory(config: TrainConfig, stages: Sequence[Stage]) -> None:
         _try("train", lambda: check_memory(config, stages, found, assume(config), devices(config.device)))
 
 
-def _data(config: TrainConfig) -> None:
-    """Sources: layouts, options, steps and files of those that are ever opened; a weight for each iteration."""
+def _exploration(config: TrainConfig) -> None:
+    """An environment that can be explored, and a judge that can be asked."""
+    from optima_agents.making import BACKENDS, check_installed
+
+    from ..trajectories.exploring import trials_of
+
+    _try("imagine", lambda: trials_of(config))
+    judge = config.imagine.judge
+    if judge != "self":
+        kind = judge.partition(":")[0]
+        _try("imagine.judge", lambda: BACKENDS[kind])
+        _try("imagine.judge", lambda: check_installed(kind))
+
+
+def _data(config: TrainConfig, iterations: Collection[int]) -> None:
+    """Sources: layouts, options, steps and files of those that are ever opened; a weight for each of ``iterations``."""
     from ..trajectories.pipeline import check_step
     from ..trajectories.registry import READERS, check_options
 
     opened: set[str] = set()
-    for iteration in range(config.iterations):
+    for iteration in sorted(iterations):
         active = shares(config.data, config.mix, iteration)
         if not active and not config.mix.own:
             raise ConfigError(f"data: no source has a weight above 0 in iteration {iteration}")

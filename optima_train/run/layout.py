@@ -48,12 +48,17 @@ class StageDirectory:
     @property
     def episodes(self) -> Path:
         """`generate`, `evaluate`, and the probe of `grow`: every dialogue, complete with sampled token ids; `collect`:
-        the trajectories of all sources."""
+        the trajectories of all sources; `imagine`: the trials that are learned from."""
         return self.path / "episodes.jsonl"
 
     def also(self, name: str) -> Path:
         """`evaluate`: the dialogues in a further environment, under its name in `evaluate.also`."""
         return self.path / f"also-{name}.jsonl"
+
+    @property
+    def trials(self) -> Path:
+        """`imagine`: every trial, with the task that was imagined and how it was judged."""
+        return self.path / "trials.jsonl"
 
     @property
     def rewards(self) -> Path:
@@ -67,7 +72,8 @@ class StageDirectory:
 
     @property
     def dropped(self) -> Path:
-        """`select`: the instances left out, `collect`: the rows of data left out, each with its reason."""
+        """`select`: the instances left out, `collect`: the rows of data left out, `imagine`: the trials left out, each
+        with its reason."""
         return self.path / "dropped.jsonl"
 
     @property

@@ -74,6 +74,7 @@ for _name, _place in {
     "rate": "rating",
 }.items():
     STEPS.register(_name, f"optima_train.trajectories.steps.{_place}:{_name}")
+STEPS.register("explored", "optima_train.trajectories.exploring:explored")
 RECORD = "optima_record"
 
 
