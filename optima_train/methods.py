@@ -103,14 +103,29 @@ def nat(config: TrainConfig) -> Recipe:
 def eto(config: TrainConfig) -> Recipe:
     """ETO (arXiv 2403.02502): imitation of ``data`` first (without any: of the own best dialogues), then rounds of
     exploring and preferring, whole dialogues against each other (``contrast``)."""
-    experts = config.contrast.experts
-    if experts != "best" and experts not in config.data:
-        raise ConfigError(f"contrast.experts: {experts} is no source in data; name one, or best for self-play")
-    if experts != "best" and config.contrast.by == "reward":
-        raise ConfigError("contrast.by: an expert's dialogues have no reward; set it to score")
+    _check_experts(config)
     first = _imitation_stages() if config.data else _sft_stages()
     then = _contrast_stages(config)
     return lambda iteration: then if iteration else first
+
+
+@METHODS.register("cmat")
+def cmat(config: TrainConfig) -> Recipe:
+    """CMAT (arXiv 2404.01663): an actor and a checker who vetoes, with reflections in further attempts; supervised and
+    preference rounds in turn. Iteration 0 imitates ``data``, if there is any. With ``train.prompt_tokens`` every round
+    is supervised."""
+    _check_experts(config)
+    first = _imitation_stages() if config.data else _sft_stages()
+    then = (_sft_stages(), _sft_stages() if config.train.prompt_tokens else _contrast_stages(config))
+    return lambda iteration: then[iteration % 2] if iteration else first
+
+
+@METHODS.register("lumos")
+def lumos(config: TrainConfig) -> Recipe:
+    """Lumos (arXiv 2311.05657): planner and grounder learn from ``data``, each with weights of its own."""
+    if config.train.sharing == "shared":
+        raise ConfigError("train.sharing: lumos trains planner and grounder apart; set it to adapter or full")
+    return imitate(config)
 
 
 @METHODS.register("ste")
@@ -124,6 +139,14 @@ def ste(config: TrainConfig) -> Recipe:
         return _explored_stages(others) if iteration >= config.imagine.first else _imitation_stages()
 
     return recipe
+
+
+def _check_experts(config: TrainConfig) -> None:
+    experts = config.contrast.experts
+    if experts != "best" and experts not in config.data:
+        raise ConfigError(f"contrast.experts: {experts} is no source in data; name one, or best for self-play")
+    if experts != "best" and config.contrast.by == "reward":
+        raise ConfigError("contrast.by: an expert's dialogues have no reward; set it to score")
 
 
 def _needs_general(config: TrainConfig) -> None:

@@ -148,6 +148,8 @@ class TrainStageConfig(Settings):
     groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}  # noqa: RUF012 - pydantic copies it
     """Agents that have their own weights together, `{talkers: [Alice, Bob]}`; whoever is in no group has them alone.
     Names in data that no agent bears, such as `assistant`, may stand in a group too."""
+    prompt_tokens: Count | None = None
+    """P-tuning in the place of LoRA: so many trained vectors before every prompt, all weights frozen; null: none."""
     lora: LoraConfig | None = None
     """Train adapters (`train.lora={}` with the defaults); null: train all weights."""
     processes: Count = 1
@@ -165,6 +167,11 @@ class TrainStageConfig(Settings):
         names = [name for members in self.groups.values() for name in members]
         if self.groups and self.sharing == "shared":
             raise ValueError("groups are for agents with weights of their own; set sharing to adapter or full")
+        if self.prompt_tokens is not None and (self.lora is not None or self.sharing != "shared"):
+            raise ValueError(
+                "prompt_tokens trains a soft prompt, which is not merged, adds nothing to LoRA and is shared by all "
+                "agents; set lora to null and sharing to shared, or prompt_tokens to null"
+            )
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"groups: {', '.join(twice)} stands there twice")
         if self.sharing == "adapter" and (self.lora is None or self.lora.merge):

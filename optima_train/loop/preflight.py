@@ -35,6 +35,11 @@ def preflight(config: TrainConfig) -> None:
     from ..methods import METHODS, plan
     from ..training.sharing import check_sharing
 
+    if config.train.prompt_tokens and config.backend != "hf":
+        raise ConfigError(
+            f"train.prompt_tokens: the backend {config.backend} cannot play with a soft prompt; set backend=hf, or "
+            f"train.lora"
+        )
     _try("method", lambda: METHODS[config.method])
     _try("backend", lambda: check_installed(config.backend))
     _try("backend", lambda: BACKENDS[config.backend])
@@ -102,6 +107,11 @@ def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
         raise ConfigError(
             "backend: an openai server keeps the weights it was started with, so the trained team would never play; "
             "use hf or vllm (optima eval and optima rollout take a server)"
+        )
+    if config.train.prompt_tokens and (other := {*sections_of(trained)} - {"train"}):
+        raise ConfigError(
+            f"train.prompt_tokens: {config.method} also trains by {', '.join(sorted(other))}, which "
+            f"has no soft prompts; use a method of supervised fine-tuning alone, or train.lora"
         )
     for section in sections_of(trained):
         _try(section, lambda section=section: check_processes(config, section))

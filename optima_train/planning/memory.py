@@ -50,7 +50,10 @@ def step_memory(shape: Shape, config: TrainConfig, section: str, tokens: int, *,
     count, sharded = training_processes(train), training_sharded(train)
     frozen_bf16 = train.lora is not None and train.precision == "bf16"
     trained = shape.adapter(train.lora.rank) if train.lora else shape.parameters
-    weights = shape.parameters * (BF16 if frozen_bf16 else FP32) + (trained * FP32 if train.lora else 0)
+    if train.prompt_tokens is not None:
+        trained = train.prompt_tokens * shape.width
+    extra = trained * FP32 if train.lora or train.prompt_tokens else 0
+    weights = shape.parameters * (BF16 if frozen_bf16 else FP32) + extra
     gradients, moments = trained * FP32, trained * MOMENTS
     layer = shape.linear / shape.layers
     if sharded:

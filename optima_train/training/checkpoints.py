@@ -46,11 +46,14 @@ def load_tokenizer(ref: ModelRef) -> Any:
 
 
 def load_trainable(ref: ModelRef, config: TrainStageConfig, seed: int) -> Any:
-    """The model of ``ref`` as ``config`` trains it: whole, or with a LoRA adapter, the one of ``ref`` or a new one.
+    """The model of ``ref`` as ``config`` trains it: whole, or with a LoRA adapter or soft prompt, the one of ``ref`` or
+    a new one.
 
-    The same in every process. Raises StageError for LoRA settings that do not fit the model.
+    The same in every process. Raises StageError for settings that do not fit the model.
     """
     model = load_model(ref, config.precision, config.lora)
+    if config.prompt_tokens is not None:
+        return soften(model, config.prompt_tokens, ref.adapter, seed=derive(seed, "prompt"))
     return attach(model, config.lora, ref.adapter, seed=derive(seed, "lora"))
 
 
@@ -77,7 +80,7 @@ def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: T
     """Save under a temporary name, flush, rename. Returns the folders' names inside ``out``."""
     import torch
 
-    adapter_only = config.lora is not None and not config.lora.merge
+    adapter_only = config.prompt_tokens is not None or (config.lora is not None and not config.lora.merge)
     if config.lora is not None and config.lora.merge:
         model = model.merge_and_unload()
     if not adapter_only and config.precision == "bf16":
@@ -98,7 +101,8 @@ def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: 
     if config is None:
         if adapter is not None:
             raise StageError(
-                "the current model is a LoRA adapter; set train.lora, or train.lora.merge=true from the start"
+                "the current model is an adapter; set train.lora or train.prompt_tokens as before, or "
+                "train.lora.merge=true from the start"
             )
         return model
     from peft import LoraConfig as PeftLoraConfig
@@ -121,6 +125,30 @@ def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: 
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, wanted)
+
+
+def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
+    """``model`` behind ``tokens`` trained vectors (PEFT's prompt tuning), which begin as those of words drawn by
+    ``seed``, or as they are in ``adapter``. Raises StageError for an adapter with others."""
+    from peft import PromptTuningConfig, PromptTuningInit, get_peft_model
+    from transformers import set_seed
+
+    from optima_agents.backends.chat.model_files import ADAPTER, check_adapter
+
+    set_seed(seed)
+    wanted = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=tokens, prompt_tuning_init=PromptTuningInit.SAMPLE_VOCAB
+    )
+    softened: Any = get_peft_model(model, wanted)
+    if adapter is not None:
+        from safetensors.torch import load_file
+
+        known = load_file(Path(check_adapter(adapter)) / ADAPTER).get("prompt_embeddings")
+        vectors = softened.prompt_encoder["default"].embedding.weight
+        if known is None or known.shape != vectors.shape:
+            raise StageError(f"train.prompt_tokens={tokens}: {adapter} is no soft prompt of so many vectors")
+        vectors.data.copy_(known)
+    return softened
 
 
 def check_targets(model: Any, targets: tuple[str, ...]) -> None:

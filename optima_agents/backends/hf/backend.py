@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..base import BackendError, Completion, Request, check_sampling
@@ -24,10 +25,10 @@ class TransformersBackend(LocalTokens):
     """``model`` is a folder, a hub name, or ``tiny``, the model this package carries. Weights must be safetensors.
 
     ``device`` defaults to CUDA if there is one, ``dtype`` (``"float32"``, ``"bfloat16"``) to float32 on a CPU and
-    the checkpoint's own elsewhere. ``adapter`` is a LoRA folder merged into the weights; ``adapters`` maps names to
-    folders, chosen per request. ``max_batch`` rows are decoded at once; ``prefix_bytes`` of keys and values of
-    earlier prompts are kept. ``max_model_len`` bounds a prompt and its turn, in tokens. ``ignore_eos``: a turn ends at
-    its limit or a stop string alone, for measurements.
+    the checkpoint's own elsewhere. ``adapter`` is a LoRA folder merged into the weights, or a soft prompt that stands
+    before every request; ``adapters`` maps names to LoRA folders, chosen per request. ``max_batch`` rows are decoded
+    at once; ``prefix_bytes`` of keys and values of earlier prompts are kept. ``max_model_len`` bounds a prompt and its
+    turn, in tokens. ``ignore_eos``: a turn ends at its limit or a stop string alone, for measurements.
 
     Each request samples from its own seed, whatever else is in the batch; log-probabilities are the model's own
     (temperature 1). Raises OSError or ValueError when the model cannot be loaded.
@@ -59,10 +60,11 @@ class TransformersBackend(LocalTokens):
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         tokenizer = load_tokenizer(source)
         self.chat = ChatTokenizer(tokenizer)
-        self.model = load_model(source, device, dtype, adapter, adapters)
+        self.model, self._before = load_model(source, device, dtype, adapter, adapters)
         self.adapters = frozenset(adapters or ())
-        self.window = bounded(window(self.model.config) or UNLIMITED, max_model_len, self.name)
-        self._vocabulary: int = self.model.get_input_embeddings().weight.shape[0]
+        whole = bounded(window(self.model.config) or UNLIMITED, max_model_len, self.name)
+        self.window = whole - len(self._before)  # what is left to requests
+        self._vocabulary: int = self.model.get_input_embeddings().weight.shape[0] - len(self._before)
         check_tokens(tokenizer, self._vocabulary, source)
         prefill = 1024 if device == "cpu" else 16_384
         lock = threading.Lock()
@@ -70,7 +72,7 @@ class TransformersBackend(LocalTokens):
             self.model,
             self.chat.decode,
             () if ignore_eos else stop_ids(self.model, tokenizer, self.chat.end_of_turn),
-            self.window,
+            whole,
             max_batch=max_batch,
             max_wait_s=max_wait_s,
             prefix_bytes=prefix_bytes,
@@ -78,7 +80,7 @@ class TransformersBackend(LocalTokens):
             lock=lock,
             by_name=bool(adapters),
         )
-        self.scorer = Scorer(self.model, self.window, lock, prefill, by_name=bool(adapters))
+        self.scorer = Scorer(self.model, whole, lock, prefill, by_name=bool(adapters))
         self._scores: Batcher[Pair, list[float]] = Batcher(
             self.scorer.score, max_batch=4 * max_batch, max_wait_s=max_wait_s
         )
@@ -95,15 +97,19 @@ class TransformersBackend(LocalTokens):
         check_sampling(request.sampling)
         prompt = self.prompt(request, self._vocabulary)
         check_room(prompt, self.window, self.name)
-        future = self._decoder.submit(prompt, request.sampling, request.seed, request.adapter)
-        return self.spoken(await asyncio.wrap_future(future), request)
+        future = self._decoder.submit([*self._before, *prompt], request.sampling, request.seed, request.adapter)
+        done = await asyncio.wrap_future(future)
+        if self._before and done.prompt_ids is not None:
+            done = replace(done, prompt_ids=done.prompt_ids[len(self._before) :])  # no other model has them
+        return self.spoken(done, request)
 
     async def logprobs(self, prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> list[float]:
-        """Log-probability (nats) of each completion token after the prompt, under the unadapted model.
+        """Log-probability (nats) of each completion token after the prompt, without the ``adapters`` but with the
+        ``adapter`` that all requests share.
 
         Raises BackendError when the prompt is empty or both together exceed the window.
         """
-        return await self._scores.submit((prompt_ids, completion_ids))
+        return await self._scores.submit(([*self._before, *prompt_ids], completion_ids))
 
     def reset(self) -> None:
         """Forget cached prefixes; needed after the weights were changed in place."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..chat.model_files import check_adapter, check_weights, load_config
+from .soft_prompt import add_soft_prompt, is_soft_prompt
 
 
 def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any:
@@ -54,9 +55,9 @@ def load_model(
     dtype: str | None,
     adapter: str | os.PathLike[str] | None,
     adapters: Mapping[str, str | os.PathLike[str]] | None,
-) -> Any:
-    """A causal language model in eval mode that decodes here as it does plainly. Raises ValueError for one that does
-    not, with the way out."""
+) -> tuple[Any, tuple[int, ...]]:
+    """A causal language model in eval mode that decodes here as it does plainly, and the ids that stand before every
+    prompt where ``adapter`` is a soft prompt. Raises ValueError for a model that does not, with the way out."""
     from .attention import NAME
     from .fitness import check
 
@@ -70,7 +71,13 @@ def load_model(
         model.set_attn_implementation(NAME)
     model = model.to(device).eval().requires_grad_(False)
     check(model, source)
-    return _adapted(model, adapter, adapters).to(device).eval().requires_grad_(False)
+    folders = [check_adapter(folder) for folder in (adapters or {}).values()]
+    if soft := [folder for folder in folders if is_soft_prompt(folder)]:
+        raise ValueError(f"{soft[0]} is a soft prompt, which all requests share: give it as adapter")
+    if adapter is not None and is_soft_prompt(check_adapter(adapter)):
+        before = add_soft_prompt(model, check_adapter(adapter))
+        return model.to(device).eval().requires_grad_(False), before
+    return _adapted(model, adapter, adapters).to(device).eval().requires_grad_(False), ()
 
 
 def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:

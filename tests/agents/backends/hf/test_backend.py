@@ -97,7 +97,7 @@ def test_likelihood_equals_one_plain_forward_pass(backend):
 
 @pytest.mark.parametrize("max_tokens", [64, 4096])
 def test_a_prompt_that_many_texts_share_is_read_once_and_changes_no_score(small_model, max_tokens):
-    model = load_model(str(small_model), "cpu", "float32", None, None)
+    model, _ = load_model(str(small_model), "cpu", "float32", None, None)
     scorer, alone = (Scorer(model, 512, threading.Lock(), max_tokens) for _ in range(2))
     shared, other, last = tuple(range(5, 155)), *prompts(2, 21, 60)
     texts = [tuple(range(n, n + n)) for n in (1, 2, 9, 30, 31, 44)]
@@ -111,7 +111,7 @@ def test_a_prompt_that_many_texts_share_is_read_once_and_changes_no_score(small_
 
 
 def test_scores_that_cannot_be_are_told_beside_those_that_can(small_model):
-    model = load_model(str(small_model), "cpu", "float32", None, None)
+    model, _ = load_model(str(small_model), "cpu", "float32", None, None)
     scorer = Scorer(model, 16, threading.Lock(), 64)
     found = scorer.score([((1, 2), (3,)), ((1, 2), (10**6,)), ((), (3,)), ((1, 2), (4, 5)), ((1, 2), (3,) * 15)])
     assert [isinstance(item, BackendError) for item in found] == [False, True, True, False, True]
