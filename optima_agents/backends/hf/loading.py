@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..chat.model_files import check_adapter, check_weights, load_config
+from ..chat.model_files import check_adapter, check_weights, load_config, window
 from .soft_prompt import add_soft_prompt, is_soft_prompt
 
 
@@ -45,6 +45,7 @@ def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any
         )
     if missed and model.config._attn_implementation != "eager":
         model.set_attn_implementation("eager")
+    fix_positions(model)
     _mend_generation(model)
     return model
 
@@ -101,6 +102,23 @@ def _adapted(model: Any, adapter: Any, adapters: Mapping[str, Any] | None) -> An
         else:
             wrapped.load_adapter(check_adapter(folder), adapter_name=name)
     return wrapped
+
+
+def fix_positions(model: Any) -> None:
+    """Rotary frequencies that depend on the longest text of a batch (``longrope``, ``dynamic``) become those of the
+    model's whole window, as in vLLM: else a long request would change the log-probabilities of short ones beside it,
+    and what was sampled would not be what is trained."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    longest = window(model.config)
+    for module in model.modules():
+        kind = getattr(module, "rope_type", None)
+        if kind not in ("longrope", "dynamic") or longest is None:
+            continue
+        device = module.inv_freq.device
+        frequencies, module.attention_scaling = ROPE_INIT_FUNCTIONS[kind](module.config, device, seq_len=longest)
+        module.register_buffer("inv_freq", frequencies, persistent=False)
+        module.rope_type = "default"  # asked at every pass, to choose the frequencies again
 
 
 def _mend_generation(model: Any) -> None:
