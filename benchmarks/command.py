@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optima_train.cli import UserError
+from optima_train.cli.arguments import workers_argument
 from optima_train.cli.verbs import RESUMES
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="directory (default runs/bench/NAME)")
     parser.add_argument("--only", action="append", default=[], metavar="LABEL", help="play these methods alone now")
     parser.add_argument("--again", action="append", default=[], metavar="LABEL", help="play these methods anew")
+    workers_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="print settings and cells, play nothing")
     parser.add_argument("--no-report", action="store_true", help="write results.json and summary.json alone")
 
@@ -47,6 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from optima_agents.workers.opening import check_workers
     from optima_train.cli.watch import Watch
 
     from .one_call import play
@@ -54,13 +57,18 @@ def run(args: argparse.Namespace) -> int:
     from .suite.running import LEFT_OUT
 
     files = [Path(text) for text in args.suite if Path(text).is_file()]
-    planned = plan(asked_suite(args), [file.resolve().parent for file in files])
+    folders = [str(file.resolve().parent) for file in files]
+    planned = plan(asked_suite(args), folders)
     refuse_unknown([*args.only, *args.again], planned)
     out = args.out or Path("runs") / "bench" / planned.suite.name
     if args.dry_run:
         return show_plan(planned, out)
+    if args.workers is not None:
+        check_workers(args.workers)
     with Watch(Console(stderr=True)) as watch:
-        summary = play(planned, out, only=args.only, again=args.again, page=not args.no_report, report=watch)
+        chosen = {"only": args.only, "again": args.again}
+        far = {"workers": args.workers, "folders": folders}
+        summary = play(planned, out, page=not args.no_report, report=watch, **chosen, **far)
     show(Console(), summary, out)
     unfinished = any(entry["reason"] != LEFT_OUT for entry in summary["missing"])
     return int(unfinished or any(row["failures"] == row["episodes"] for row in summary["rows"]))

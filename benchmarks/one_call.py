@@ -52,13 +52,16 @@ def play(
     again: Collection[str] = (),
     page: bool = True,
     report: Callable[[Progress], None] = silent,
+    workers: str | None = None,
+    folders: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Play what is missing of a planned suite and write its results; returns the summary. ``only`` and ``again`` are
-    labels of methods: others wait, these are played anew."""
+    labels of methods: others wait, these are played anew. ``workers`` and ``folders``: see ``suite.running.run``."""
     from .analysis.summary import write_summary
     from .suite.running import run
 
-    summary = write_summary(planned, out, run(planned, out, only=only, again=again, report=report))
+    reasons = run(planned, out, only=only, again=again, report=report, workers=workers, folders=folders)
+    summary = write_summary(planned, out, reasons)
     if page:
         from .report.write import write
 

@@ -232,13 +232,22 @@ class Rollouts:
             team = err
         return Dialogue(self.scenario, key, inst, job.info, team=team, retries=self.retries, keep_ids=self.keep_ids)
 
+    async def play(self, job: Job) -> Episode:
+        """One episode by itself: it goes into no log and no count. Raises as ``stream`` does."""
+        if self.seating is not None:
+            self.seating.settle(job)
+        return await self._played(job, *self.named(job))
+
+    async def _played(self, job: Job, key: EpisodeKey, inst: Instance | Exception) -> Episode:
+        player = self._player(job, key, inst)
+        async with self._serial if player.serial else nullcontext():
+            return await player.play(self.episode_timeout)
+
     async def _run(
         self, job: Job, key: EpisodeKey, inst: Instance | Exception, ready: asyncio.Queue, slots: asyncio.Semaphore
     ) -> None:
         try:
-            player = self._player(job, key, inst)
-            async with self._serial if player.serial else nullcontext():
-                episode = await player.play(self.episode_timeout)
+            episode = await self._played(job, key, inst)
             if self.log is not None:
                 episode, self.places[key] = self.log.put(episode)
             self.meter.count(episode)

@@ -177,14 +177,7 @@ class EpisodeLog(LineLog):
 
     def put(self, episode: Episode) -> tuple[Episode, int]:
         """As ``append``, with the byte at which the line begins."""
-        try:
-            line = episode.to_line()
-        except (TypeError, ValueError, RecursionError) as err:
-            text = f"meta, info and turns must be plain JSON: {type(err).__name__}: {err}"
-            why = ErrorInfo("env", text[:2000])
-            unknown = Instance(episode.key.instance, "", ())  # any part of the record may be at fault
-            episode = Episode(episode.key, episode.env, unknown, (), Outcome("error"), error=why)
-            line = episode.to_line()
+        episode, line = recorded(episode)
         return episode, self._append(line + b"\n")
 
     def keys(self) -> set[EpisodeKey]:
@@ -236,6 +229,18 @@ class EpisodeLog(LineLog):
     def read(path: str | os.PathLike[str]) -> list[Episode]:
         """All episodes of a log; see ``iterate``."""
         return list(EpisodeLog.iterate(path))
+
+
+def recorded(episode: Episode) -> tuple[Episode, bytes]:
+    """What a log holds of an episode, and its line without the newline; see ``EpisodeLog.append``."""
+    try:
+        return episode, episode.to_line()
+    except (TypeError, ValueError, RecursionError) as err:
+        text = f"meta, info and turns must be plain JSON: {type(err).__name__}: {err}"
+        why = ErrorInfo("env", text[:2000])
+        unknown = Instance(episode.key.instance, "", ())  # any part of the record may be at fault
+        episode = Episode(episode.key, episode.env, unknown, (), Outcome("error"), error=why)
+        return episode, episode.to_line()
 
 
 def entries(path: str | os.PathLike[str]) -> Iterator[Entry]:

@@ -26,6 +26,7 @@ EXTRAS = {
     "openenv": ("openenv",),
     "verl": ("verl",),
     "skyrl": ("skyrl",),
+    "ray": ("ray",),
     "trackers": ("tensorboard", "trackio", "wandb"),
 }
 

@@ -35,6 +35,7 @@ HEAVY = {
     "uvicorn",
     "verifiers",
     "verl",
+    "ray",
 }
 FILES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 NAMES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
@@ -123,10 +124,11 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "checks": {"adapters", "games", "tasks"},
     },
     "optima_agents": {
-        "": {"backends", "backends.chat", "results", "scripted", "serving"},
+        "": {"backends", "backends.chat", "results", "scripted", "serving", "workers"},
         "serving": {"backends"},
         "scripted": set(),
-        "results": {"backends"},
+        "workers": {"backends"},
+        "results": {"backends", "workers"},
         "backends": set(),
         "backends.chat": {"backends"},
         "backends.hf": {"backends", "backends.chat"},
@@ -178,6 +180,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "report": {"analysis", "suite"},
         "training": {"suite"},
         "speed": set(),
+        "scale": set(),
     },
 }
 MOST_MODULES = 14

@@ -16,7 +16,7 @@ from .outside import import_outside
 from .settings import EnvChoice, MethodChoice, ModelChoice, Suite
 
 
-def plan(suite: Suite, folders: Sequence[Path] = ()) -> Plan:
+def plan(suite: Suite, folders: Sequence[str | Path] = ()) -> Plan:
     """Look up every name, open every environment and list the cells; plugins may lie in ``folders``.
 
     Raises ConfigError naming the key, UnknownName with the nearest names, StageError for a plugin that fails, and

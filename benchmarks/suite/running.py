@@ -10,12 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from optima_agents.dialogue import Player
-from optima_agents.rollout import Job, Rollouts
+from optima_agents.rollout import Job
 from optima_envs.adapters.render import printable
-from optima_envs.records import EpisodeKey, Instance
 from optima_train.config.loading import ConfigError, dump
 from optima_train.loop.experiment import RunLock, environment
 from optima_train.run.failpoints import failpoint
@@ -23,14 +21,11 @@ from optima_train.run.files import read_json, write_json, write_text
 from optima_train.run.progress import Progress, ProgressReporter, silent
 from optima_train.run.stage import StageError
 
-from ..methods.session import Session
 from . import models
-from .cells import Cell, Plan, baseline, settings
+from .cells import Cell, Plan, settings
 from .measures import head, numbers, read_log
+from .players import Far, Near
 from .sources import edited
-
-if TYPE_CHECKING:
-    from optima_agents import Backend
 
 logger = logging.getLogger(__name__)
 RESOLVED, EPISODES, SETTINGS, MARKER = "suite.resolved.yaml", "episodes.jsonl", "settings.json", "cell.json"
@@ -39,13 +34,21 @@ Report = Callable[[Progress], None]
 
 
 def run(
-    plan: Plan, out: Path, *, only: Collection[str] = (), again: Collection[str] = (), report: Report = silent
+    plan: Plan,
+    out: Path,
+    *,
+    only: Collection[str] = (),
+    again: Collection[str] = (),
+    report: Report = silent,
+    workers: str | None = None,
+    folders: Sequence[str] = (),
 ) -> dict[str, str]:
     """Play every cell that is not committed yet; returns those that could not be, each with its reason.
 
     With ``only``, cells of other methods wait. Cells of ``again`` are played anew, whatever they hold, and so are those
-    whose method was edited since. Raises ConfigError for a directory that holds other settings or other questions,
-    StageError when another process works in it.
+    whose method was edited since. ``workers``, such as ``ray:local``, play in this process's place; plugins that are
+    not installed lie in ``folders`` there. Raises ConfigError for a directory that holds other settings or other
+    questions, StageError when another process works in it.
     """
     _refuse_strangers(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -67,23 +70,30 @@ def run(
         for model in plan.suite.models:
             todo = [cell for cell in waiting if cell.model == model.label and cell.path not in reasons]
             if todo:
-                reasons |= _play_model(plan, model.label, todo, out, report)
+                far = (
+                    None if workers is None else Far(workers, plan.suite, model.label, str(out.resolve()), (*folders,))
+                )
+                reasons |= _play_model(plan, model.label, todo, out, report, far)
         return reasons
 
 
-def _play_model(plan: Plan, label: str, todo: Sequence[Cell], out: Path, report: Report) -> dict[str, str]:
+def _play_model(
+    plan: Plan, label: str, todo: Sequence[Cell], out: Path, report: Report, far: Far | None
+) -> dict[str, str]:
     """All waiting cells of one model; the reasons of those that could not be played."""
     model = next(model for model in plan.suite.models if model.label == label)
     try:
         models.train(model, out, report)
-        backend = models.engine(model, out)
+        players = Near(plan, models.engine(model, out)) if far is None else far
     except Exception as err:  # whatever a model fails with, the others can still be compared
         reason = printable(f"model {label}: {type(err).__name__}: {err}")
         return dict.fromkeys((cell.path for cell in todo), reason)
-    return asyncio.run(_play_cells(plan, todo, backend, out, report))
+    return asyncio.run(_play_cells(plan, todo, players, out, report))
 
 
-async def _play_cells(plan: Plan, todo: Sequence[Cell], backend: Backend, out: Path, report: Report) -> dict[str, str]:
+async def _play_cells(
+    plan: Plan, todo: Sequence[Cell], players: Near | Far, out: Path, report: Report
+) -> dict[str, str]:
     from optima_agents.backends.base import EngineDead
 
     reasons: dict[str, str] = {}
@@ -92,7 +102,7 @@ async def _play_cells(plan: Plan, todo: Sequence[Cell], backend: Backend, out: P
             number = plan.cells.index(cell)
             watch = lambda event, number=number: report(replace(event, index=number, steps=len(plan.cells)))  # noqa: E731
             try:
-                await play_cell(plan, cell, backend, out, watch)
+                await play_cell(plan, cell, players, out, watch)
             except EngineDead as err:
                 rest = todo[todo.index(cell) :]
                 return reasons | dict.fromkeys((left.path for left in rest), printable(f"the engine died: {err}"))
@@ -104,33 +114,22 @@ async def _play_cells(plan: Plan, todo: Sequence[Cell], backend: Backend, out: P
             shown = {name: found[name] for name in ("score", "tokens", "failures")}
             watch(Progress("done", cell.path, numbers=shown))
     finally:
-        await backend.aclose()
+        await players.aclose()
     return reasons
 
 
-async def play_cell(plan: Plan, cell: Cell, backend: Backend, out: Path, report: Report) -> None:
+async def play_cell(plan: Plan, cell: Cell, players: Near | Far, out: Path, report: Report) -> None:
     """Play the episodes of a cell that its log does not hold. Raises EngineDead, and OSError when it cannot log."""
     from optima_agents import EpisodeLog
 
-    choice, scenario, suite = cell.method, cell.arena.scenario, plan.suite
-    if choice is None:
-        raise ValueError(f"{cell.path} was played elsewhere")
-    method, sampling = baseline(choice), plan.sampling(choice)
     folder = cell.folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SETTINGS, settings(plan, cell))
     jobs = [Job(index, s, cell.seed) for index in range(len(cell.arena.instances)) for s in range(cell.samples)]
-
-    def session(job: Job, key: EpisodeKey, inst: Instance | Exception) -> Player:
-        return Session(method, scenario, inst, key, backend, sampling, choice.options)
-
     with EpisodeLog(folder / EPISODES) as log:
-        rollouts = Rollouts(
-            scenario, player=session, concurrency=suite.concurrency, episode_timeout=suite.episode_timeout, log=log
-        )
         progress = ProgressReporter(report, cell.path, len(jobs), "episodes", before=len(log.keys()))
         played = 0
-        async with aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
+        async with players.rollouts(cell, log) as rollouts, aclosing(rollouts.stream(jobs)) as stream:  # type: ignore[type-var]
             async for episode in stream:
                 progress.count(episode.tokens)
                 failpoint(cell.path, played := played + 1)

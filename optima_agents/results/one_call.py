@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optima_envs.records import Episode, EpisodeKey
@@ -14,6 +15,9 @@ from optima_envs.records import Episode, EpisodeKey
 from ..backends.base import Sampling
 from ..rollout import Job, Rollouts
 from ..team import close_team
+from ..workers.dialogues import Dialogues, afar
+from ..workers.opening import open_workers
+from ..workers.worker import Setup, Site
 from .episodes import Episodes, frame
 from .summary import Summary, summarise
 
@@ -50,7 +54,8 @@ async def arollout(env: str | Scenario | object, policies: object, *, episodes: 
     that ``optima_envs.make`` made (its wrappers play no part here). What ``policies`` may be, and ``concurrency``,
     ``episode_timeout``, ``retries``, ``log``, ``retry_failed``, ``keep_ids`` and ``sampling``, say ``Rollouts`` and
     ``seating``; engines opened by name are closed at the end. ``seed`` is the run's, ``progress`` is called with each
-    episode as it finishes.
+    episode as it finishes. ``workers``, such as ``"ray:local"``, play in this process's place, ``concurrency`` each;
+    ``env`` and ``policies`` are then best given by name, since what they are is opened there.
 
     Returns them in job order; with a ``log``, logged ones of an earlier call included, and none of them held in memory.
     Warns when some failed. Raises PolicyError when the policy fails in all of the first eight.
@@ -86,47 +91,77 @@ async def play(
     sampling: Sampling | None = None,
     progress: Callable[[Episode], None] | None = None,
     keep: int | None = None,
+    workers: str | None = None,
+    there: Callable[[Site], Dialogues] | None = None,
     **scenario_kwargs: Any,
 ) -> tuple[Episodes, str]:
     """What ``arollout`` gives, and which failed: ``2 of 10 failed: the first one's reason``, empty for none.
 
     ``keep``: without a log, give back so many of the first ones only, so that memory does not grow with all of them.
+    ``there``: what each of the ``workers`` opens, where that cannot be told by ``env`` and ``policies``.
     """
-    runner = Rollouts(
-        as_scenario(env, scenario_kwargs),
-        policies,
-        concurrency=concurrency,
-        episode_timeout=episode_timeout,
-        retries=retries,
-        log=log,
-        keep_ids=keep_ids,
-        retry_failed=retry_failed,
-        patience=PATIENCE,
-        sampling=sampling,
-    )
+    scenario = as_scenario(env, scenario_kwargs)
+    logged: dict[str, Any] = {"log": log, "retry_failed": retry_failed, "patience": PATIENCE}
+    playing: dict[str, Any] = {"concurrency": concurrency, "episode_timeout": episode_timeout, "retries": retries}
+    playing |= {"keep_ids": keep_ids, "sampling": sampling}
+    wanted = _Wanted(episodes, samples, seed, start, keep, progress)
+    if workers is not None:
+        pool = open_workers(workers)
+        make = there or partial(seated, env, scenario_kwargs, policies, playing)
+        try:
+            async with pool.crew(Setup(make)) as crew:
+                return await _follow(afar(scenario, crew, **logged), wanted)
+        finally:
+            await pool.aclose()
+    runner = Rollouts(scenario, policies, **playing, **logged)
+    try:
+        return await _follow(runner, wanted)
+    finally:
+        if runner.seating is not None:
+            await close_team(runner.seating.opened.values())
+
+
+def seated(
+    env: object, given: Mapping[str, Any], policies: object, playing: Mapping[str, Any], site: Site
+) -> Dialogues:
+    """In a worker: dialogues of ``env`` with ``policies`` in the seats."""
+    rollouts = Rollouts(as_scenario(env, given), policies, **playing)
+    seating = rollouts.seating
+    return Dialogues(rollouts, None if seating is None else lambda: close_team(seating.opened.values()))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    episodes: int
+    samples: int
+    seed: int
+    start: int
+    keep: int | None
+    progress: Callable[[Episode], None] | None
+
+
+async def _follow(runner: Rollouts, wanted: _Wanted) -> tuple[Episodes, str]:
+    """Play what is wanted by ``runner``, and give it back in order."""
+    keep, log, progress = wanted.keep, runner.log, wanted.progress
     order: list[EpisodeKey] = []
     done: dict[EpisodeKey, Episode] = {}
     first = ""
 
     def jobs() -> Iterator[Job]:
-        for index in range(start, min(start + episodes, len(runner.scenario.task))):
-            for sample in range(samples):
-                job = Job(index, sample, seed)
+        for index in range(wanted.start, min(wanted.start + wanted.episodes, len(runner.scenario.task))):
+            for sample in range(wanted.samples):
+                job = Job(index, sample, wanted.seed)
                 order.append(runner.named(job)[0])
                 yield job
 
-    try:
-        async with aclosing(runner.stream(jobs())) as stream:  # type: ignore[type-var]
-            async for episode in stream:
-                if log is None and (keep is None or episode.key in order[:keep]):
-                    done[episode.key] = episode
-                if episode.error is not None and not first:
-                    first = f"{episode.error.kind}: {episode.error.message}"
-                if progress is not None:
-                    progress(episode)
-    finally:
-        if runner.seating is not None:
-            await close_team(runner.seating.opened.values())
+    async with aclosing(runner.stream(jobs())) as stream:  # type: ignore[type-var]
+        async for episode in stream:
+            if log is None and (keep is None or episode.key in order[:keep]):
+                done[episode.key] = episode
+            if episode.error is not None and not first:
+                first = f"{episode.error.kind}: {episode.error.message}"
+            if progress is not None:
+                progress(episode)
     failed = f"{runner.meter.failed} of {runner.meter.episodes} failed: {first}" if first else ""
     if log is None:
         return Episodes(done[key] for key in order[:keep]), failed

@@ -63,10 +63,24 @@ def seat_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def workers_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        metavar="ray:ADDRESS",
+        help="play in processes of a Ray cluster, one for each GPU or core: ray:local, ray:auto or ray:HOST:PORT, "
+        "with ?workers=4&gpus=1&cpus=2 if wanted",
+    )
+
+
 def asked_scenario(args: argparse.Namespace) -> Scenario:
     """The scenario that ``env_arguments`` describe."""
+    return open_scenario(args.env, env_settings(args))
+
+
+def env_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of it; None for what is not given."""
     given = {"data": args.data, "split": args.split, "max_turns": args.max_turns, "token_budget": args.token_budget}
-    return open_scenario(args.env, {**given, **pairs(args.settings)})
+    return {**given, **pairs(args.settings)}
 
 
 def open_scenario(env: str, given: dict[str, Any]) -> Scenario:

@@ -26,6 +26,7 @@ PACKAGES = {
     "trl": ("trl", "training", "train"),
     "peft": ("peft", "LoRA", "train"),
     "accelerate": ("accelerate", "training", "train"),
+    "ray": ("ray", "rollouts on many machines", "ray"),
     "datasets": ("datasets", "hub and parquet data", "data"),
     "math-verify": ("math_verify", "scoring mathematics", "math"),
     "aiohttp": ("aiohttp", "models behind an OpenAI-compatible server", "openai"),

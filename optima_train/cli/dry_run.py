@@ -48,7 +48,8 @@ def show_plan(
     print(dump(config))
     print(f"{len(steps)} steps, with estimates (at most):")
     lines = table(config, steps, works(config, steps, assumed), size, peak, cards, trained)
-    said = notes(assumed, size, device, cards, trained)
+    crossing = network(config, steps, works(config, steps, assumed), size, cards)
+    said = notes(assumed, size, device, cards, trained, crossing)
     print("\n".join([*lines, "", "assumed:", *(f"  {line}" for line in said)]))
     return 0
 
@@ -89,8 +90,10 @@ def _trainers(config: TrainConfig, cards: int) -> int:
 
 
 def _players(config: TrainConfig, cards: int) -> int:
-    """Devices that sample and read: all of them under vLLM, else the first."""
+    """Devices that sample and read: all of them under vLLM or with workers, else the first."""
     options = config.engine
+    if config.rollout.workers is not None:
+        return cards
     if config.backend != "vllm":
         return 1
     together = (options.tensor_parallel_size or 1) * (options.pipeline_parallel_size or 1)
@@ -122,7 +125,36 @@ def cuda_name() -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 
 
-def notes(assumed: Assumed, size: Shape | None, device: str, cards: int = 1, trained: Sequence[Need] = ()) -> list[str]:
+def network(
+    config: TrainConfig, steps: Sequence[Step], estimates: Sequence[Work | None], size: Shape | None, cards: int
+) -> list[str]:
+    """What crosses machines, in words: nothing on one. Weights in bf16 go to every worker at every stage that plays
+    where no disk is shared; a ring all-reduce moves 2 (n - 1) / n of the gradients (fp32) per process and step."""
+    work = list(zip(steps, estimates, strict=True))
+    said = []
+    if config.rollout.workers is not None:
+        played = [one for _, one in work if one is not None and one.dialogues]
+        weights = quantity(2 * size.parameters * cards * len(played)) if size else "?"
+        lines = quantity(sum(one.disk for one in played))
+        said.append(f"network: {weights}B of weights to workers where no disk is shared, {lines}B of dialogues back")
+    if config.train.machines > 1 and size is not None:
+        count, lora = training_processes(config.train), config.train.lora
+        trained = size.adapter(lora.rank) if lora else size.parameters
+        rows = sum(one.rows for step, one in work if one is not None and step.stage.kind == "training")
+        turns = rows * config.train.epochs / config.train.batch_size
+        moved = quantity(2 * (count - 1) / count * 4 * trained * turns)
+        said.append(f"network: {moved}B of gradients for each training process, all-reduced at every step")
+    return said
+
+
+def notes(
+    assumed: Assumed,
+    size: Shape | None,
+    device: str,
+    cards: int = 1,
+    trained: Sequence[Need] = (),
+    network: Sequence[str] = (),
+) -> list[str]:
     """Every assumption in words."""
     model = (
         f"{size.parameters:,} parameters, {size.known}" if size else "size not known: no GPU-hours, no disk, no memory"
@@ -136,7 +168,8 @@ def notes(assumed: Assumed, size: Shape | None, device: str, cards: int = 1, tra
         f"device: {device}",
         f"speed: {SAMPLING:.0%} of that in sampling, {READING:.0%} in reading, {TRAINING:.0%} in training",
         "operations per token and parameter: 2 to sample or read, 6 to train (4 under LoRA)",
-        f"hours by the clock: {cards} device{'s' * (cards > 1)} (--devices); under vLLM all sample",
+        *network,
+        f"hours by the clock: {cards} device{'s' * (cards > 1)} (--devices); under vLLM and with workers all sample",
         *(
             f"memory of {need.section} on each device, rows of up to {need.tokens:,} tokens: "
             + ", ".join(f"{name} {gib(size)}" for name, size in need.memory.parts().items() if size)

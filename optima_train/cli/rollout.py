@@ -10,16 +10,29 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import UserError
-from .arguments import asked_scenario, env_arguments, open_team, policy_arguments, team_settings
+from .arguments import (
+    asked_scenario,
+    env_arguments,
+    env_settings,
+    open_scenario,
+    open_team,
+    policy_arguments,
+    team_settings,
+    workers_argument,
+)
 
 if TYPE_CHECKING:
     from optima_agents import Summary
+    from optima_agents.workers.dialogues import Dialogues
+    from optima_agents.workers.worker import Site
     from optima_envs import Episode, Scenario
 
 EXAMPLE = "optima rollout twohop-asym --policy hf:tiny --episodes 5 --show 2"
@@ -44,6 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def output_arguments(parser: argparse.ArgumentParser) -> None:
+    workers_argument(parser)
     parser.add_argument("--out", type=Path, help="episode log to write (jsonl)")
     parser.add_argument(
         "--resume",
@@ -74,6 +88,7 @@ def play(args: argparse.Namespace, scenario: Scenario, *, temperature: float, sa
     from optima_agents.results.one_call import play as play_all
     from optima_agents.results.summary import Measured, measure, sum_up, summarise
     from optima_agents.team import close_team
+    from optima_agents.workers.opening import check_workers
 
     from ..run.progress import ProgressReporter
     from .holds import holds
@@ -83,7 +98,13 @@ def play(args: argparse.Namespace, scenario: Scenario, *, temperature: float, sa
     if args.out and not args.resume and args.out.exists():
         raise UserError(f"{args.out} exists; name another file, or go on with it by --resume")
     settings = team_settings(args, temperature)
-    team = open_team(settings, scenario.rules.agents)
+    team, there = {}, None
+    if args.workers is None:
+        team = open_team(settings, scenario.rules.agents)
+    else:
+        check_workers(args.workers)
+        limits = {"concurrency": args.concurrency, "episode_timeout": args.episode_timeout}
+        there = partial(opened_there, args.env, env_settings(args), settings, limits, args.plugin, str(Path.cwd()))
     total = min(args.episodes, len(scenario.task)) * samples
     rows: list[Measured] = []
     started = time.monotonic()
@@ -112,12 +133,36 @@ def play(args: argparse.Namespace, scenario: Scenario, *, temperature: float, sa
                     retry_failed=args.retry_failed,
                     progress=count,
                     keep=args.show,
+                    workers=args.workers,
+                    there=there,
                 )
             )
         summary = sum_up(rows, seed=args.seed) if log is None else summarise(found, seed=args.seed)
         return Played(summary, list(found[: args.show]), time.monotonic() - started)
     finally:
         asyncio.run(close_team(team.values()))
+
+
+def opened_there(
+    env: str,
+    given: dict[str, Any],
+    team: dict[str, Any],
+    limits: dict[str, Any],
+    plugins: Sequence[str],
+    folder: str,
+    site: Site,
+) -> Dialogues:
+    """In a worker: the dialogues of this verb; plugins that are not installed lie in ``folder``."""
+    from optima_agents import Rollouts
+    from optima_agents.team import close_team
+    from optima_agents.workers.dialogues import Dialogues
+
+    from ..run.plugins import import_plugins
+
+    import_plugins(plugins, [folder])
+    scenario = open_scenario(env, given)
+    policies = open_team(team, scenario.rules.agents)
+    return Dialogues(Rollouts(scenario, policies, **limits), lambda: close_team(policies.values()))
 
 
 def refuse(args: argparse.Namespace) -> None:

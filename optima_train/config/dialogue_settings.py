@@ -73,6 +73,14 @@ class EnvConfig(Settings):
         return split if isinstance(split, str) else None
 
 
+class RolloutConfig(Settings):
+    """Who plays the dialogues and trees of a run."""
+
+    workers: str | None = None
+    """``ray:local``, ``ray:auto`` or ``ray:HOST:PORT``, with ``?workers=4&gpus=1&cpus=2`` if wanted: processes of a Ray
+    cluster, each with an engine of its own; null: the run's own process. Their ``concurrency`` is for each of them."""
+
+
 class SamplingConfig(Settings):
     """How turns are sampled."""
 
@@ -98,6 +106,10 @@ class GenerateConfig(SamplingConfig):
     formats: tuple[str, ...] | Literal["all"] | None = "all"
     """The format pool of iteration 0: names of ``optima_agents.formats``, ``plain`` for no hint among them; null:
     plain prompts from the start."""
+
+    def temperature_in(self, iteration: int) -> float:
+        """The temperature of an iteration, counted from 0."""
+        return self.temperature[min(iteration, len(self.temperature) - 1)]
 
 
 class ImagineConfig(SamplingConfig):

@@ -16,6 +16,7 @@ from .dialogue_settings import (
     EvaluateConfig,
     GenerateConfig,
     ImagineConfig,
+    RolloutConfig,
     SamplingConfig,
     SplitConfig,
     TreeConfig,
@@ -38,6 +39,7 @@ __all__ = [
     "TrainConfig",
     "EnvConfig",
     "SplitConfig",
+    "RolloutConfig",
     "SamplingConfig",
     "GenerateConfig",
     "ImagineConfig",
@@ -94,6 +96,8 @@ class TrainConfig(Settings):
     """How they are mixed."""
     condition: ConditionConfig | None = None
     """Outcome classes with a sentence each (method nat)."""
+    rollout: RolloutConfig = RolloutConfig()
+    """Who plays them: this process, or workers on a cluster."""
     generate: GenerateConfig = GenerateConfig()
     """Training dialogues."""
     imagine: ImagineConfig = ImagineConfig()

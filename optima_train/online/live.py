@@ -15,7 +15,7 @@ from ..run.progress import silent
 from ..run.stage import StageKind, StageResult, Step, derive
 from ..stages.generate import formats, training_jobs, training_policy
 from ..stages.groups import GroupedLog
-from ..stages.playing import play
+from ..stages.playing import Cast, play
 from ..stages.rank import build_reward, rank_all
 from .advantages import remembered
 from .credit.dialogues import credit, credited
@@ -107,7 +107,7 @@ class Rounds:
         seed = derive(config.seed, "live", number)
         jobs = training_jobs(config, number, len(self._scenario.task), seed, pool)
         seat = training_policy(partial(LLMPolicy, self._engine), config, 1.0, pool)
-        tally = play(here, self._scenario, jobs, seat, config.generate)
+        tally = play(here, Cast(self._scenario, seat, config.generate), jobs)
         return {"failures": tally.failures, "dialogue_tokens": tally.per_dialogue()["tokens"], "cut_turns": tally.cut}
 
     def _render(self, view: View) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..config.settings import TrainConfig
@@ -12,6 +13,7 @@ from ..config.settings import TrainConfig
 if TYPE_CHECKING:
     from optima_agents.backends.base import Backend, Sampling
     from optima_agents.policy import Policy
+    from optima_agents.workers.pool import Pool
 
 T = TypeVar("T")
 
@@ -36,6 +38,12 @@ class ModelRef:
         adapter = None if self.adapter is None else place(self.adapter)
         return ModelRef(place(self.model), adapter, tuple((name, own.placed(place)) for name, own in self.seats))
 
+    def folders(self) -> tuple[str, ...]:
+        """Its names that are folders here."""
+        names: list[str] = []
+        self.placed(lambda name: names.append(name) or name)
+        return tuple(dict.fromkeys(name for name in names if Path(name).is_dir()))
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; without seats, those two keys alone."""
         seats = {"seats": {agent: own.to_json() for agent, own in self.seats}} if self.seats else {}
@@ -57,6 +65,7 @@ class Engines:
     def __init__(self, config: TrainConfig, **options: Any) -> None:
         self._config, self._options = config, options
         self._open: dict[ModelRef, Backend] = {}
+        self._workers: Pool | None = None
         self._runner = asyncio.Runner()
 
     def backend(self, ref: ModelRef) -> Backend:
@@ -100,6 +109,16 @@ class Engines:
             team[agent] = LLMPolicy(backend, sampling, adapter=adapter, **options)
         return team
 
+    def workers(self) -> Pool | None:
+        """Those that play dialogues in this process's place (``rollout.workers``), the same at every call; else None.
+        Raises as ``open_workers``."""
+        from optima_agents.workers.opening import open_workers
+
+        name = self._config.rollout.workers
+        if self._workers is None and name is not None:
+            self._workers = open_workers(name)
+        return self._workers
+
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end."""
         return self._runner.run(work)
@@ -112,6 +131,9 @@ class Engines:
 
     def close(self) -> None:
         self.keep_only()
+        if self._workers is not None:
+            self.wait(self._workers.aclose())
+            self._workers = None
         self._runner.close()
 
 

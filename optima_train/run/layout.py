@@ -218,6 +218,15 @@ class RunDirectory:
         """Held by the child process that writes."""
         return self.path / ".worker.lock"
 
+    def machine_log(self, rank: int) -> Path:
+        """What the training processes of the ``rank``-th machine printed (``optima join``)."""
+        return self.path / f"machine{rank}.log"
+
+    def jobs(self) -> list[Path]:
+        """What training processes are to do just now, or were when they were killed."""
+        own = [job for _, stage in self.stages("train") for job in stage.path.glob("own-*/job.json")]
+        return [stage.job for _, stage in self.stages("train") if stage.job.is_file()] + own
+
     def exists(self) -> bool:
         """Whether there is a run."""
         return self.resolved.is_file()

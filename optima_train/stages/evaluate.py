@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..run.stage import StageKind, StageResult, derive
 from .generate import hinted_prompt
 from .groups import GroupedLog
-from .playing import play
+from .playing import Cast, play
 from .readability import Readability
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from optima_envs.scenario import Scenario
 
     from ..run.stage import StageContext
+    from .playing import Team
 
 AT_ONCE = 512
 
@@ -33,34 +35,43 @@ class Evaluate:
 
     def run(self, ctx: StageContext) -> StageResult:
         config = ctx.config.evaluate
-        scenario = ctx.scenario("test")
-        ctx.engines.keep_only(ctx.policy)
-        numbers = self._on(ctx, scenario, config.instances, ctx.files.episodes)
+        numbers = self._on(ctx, "", config.instances, ctx.files.episodes)
         if config.nll:
-            numbers["nll"] = self._nll(ctx, scenario)
+            numbers["nll"] = self._nll(ctx, ctx.scenario("test"))
         if config.also:
-            ctx.engines.keep_only(ctx.policy)
             numbers["also"] = {
-                name: self._on(ctx, also.env.scenario("test"), also.instances, ctx.files.also(name))
-                for name, also in config.also.items()
+                name: self._on(ctx, name, also.instances, ctx.files.also(name)) for name, also in config.also.items()
             }
             numbers |= {f"also_{name}": found["score"] for name, found in numbers["also"].items()}
         return StageResult(numbers)
 
-    @staticmethod
-    def _on(ctx: StageContext, scenario: Scenario, instances: int, path: Path) -> dict[str, Any]:
-        """The team on the first ``instances`` of an environment, its dialogues in ``path``."""
-        from optima_agents import EpisodeLog, Job, Sampling, summarise
+    def cast(self, ctx: StageContext, part: str = "") -> Cast:
+        """The team, greedy, on the run's own environment, or on that of ``evaluate.also`` called ``part``."""
+        from optima_agents import Sampling
 
         config = ctx.config.evaluate
-        # every model of a run meets the same instances in the same order
-        jobs = [Job(index, 0, ctx.config.seed) for index in range(min(instances, len(scenario.task)))]
+        scenario = config.also[part].env.scenario("test") if part else ctx.scenario("test")
         sampling = Sampling(0.0, config.top_p, config.max_tokens, logprobs=False)
         condition = ctx.config.condition
         hint = None if condition is None else condition.told()
-        team = ctx.engines.team(ctx.policy, scenario.rules.agents, sampling, hint=hint, prompt=hinted_prompt)
+        ctx.engines.keep_only(ctx.policy)
+
+        @cache
+        def team() -> Team:
+            return ctx.engines.team(ctx.policy, scenario.rules.agents, sampling, hint=hint, prompt=hinted_prompt)
+
+        return Cast(scenario, lambda job: team(), config)
+
+    def _on(self, ctx: StageContext, part: str, instances: int, path: Path) -> dict[str, Any]:
+        """The team on the first ``instances`` of an environment, its dialogues in ``path``."""
+        from optima_agents import EpisodeLog, Job, summarise
+
+        cast = self.cast(ctx, part)
+        scenario = cast.scenario
+        # every model of a run meets the same instances in the same order
+        jobs = [Job(index, 0, ctx.config.seed) for index in range(min(instances, len(scenario.task)))]
         started = time.monotonic()
-        play(ctx, scenario, jobs, lambda job: team, config, path)
+        play(ctx, cast, jobs, path, part=part)
         seconds = time.monotonic() - started
         found = summarise(EpisodeLog.iterate(path), seed=derive(ctx.config.seed, "bootstrap"))
         numbers: dict[str, Any] = {

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..run.stage import StageKind, StageResult, derive
-from .playing import play
+from .playing import Cast, play
 
 if TYPE_CHECKING:
     from optima_agents.prompts import Messages
@@ -31,11 +31,7 @@ class Generate:
         config, scenario = ctx.config.generate, ctx.scenario("train")
         pool = formats(ctx.config, ctx.iteration, getattr(scenario.rules, "family", ""))
         jobs = training_jobs(ctx.config, ctx.iteration, len(scenario.task), ctx.seed("generate"), pool)
-        ctx.engines.keep_only(ctx.policy)
-        temperature = config.temperature[min(ctx.iteration, len(config.temperature) - 1)]
-        team = partial(ctx.engines.team, ctx.policy, scenario.rules.agents)
-        seat = training_policy(team, ctx.config, temperature, pool, told(ctx))
-        tally = play(ctx, scenario, jobs, seat, config)
+        tally = play(ctx, self.cast(ctx), jobs, part="")
         return StageResult(
             {
                 "instances": len({job.index for job in jobs}),
@@ -44,10 +40,20 @@ class Generate:
                 **tally.per_dialogue(),
                 "cut_turns": tally.cut,
                 "stops": dict(tally.stops),
-                "temperature": temperature,
+                "temperature": config.temperature_in(ctx.iteration),
                 "formats": len(pool),
             }
         )
+
+    def cast(self, ctx: StageContext, part: str = "") -> Cast:
+        """The team under the iteration's formats."""
+        scenario = ctx.scenario("train")
+        pool = formats(ctx.config, ctx.iteration, getattr(scenario.rules, "family", ""))
+        ctx.engines.keep_only(ctx.policy)
+        team = partial(ctx.engines.team, ctx.policy, scenario.rules.agents)
+        temperature = ctx.config.generate.temperature_in(ctx.iteration)
+        seat = training_policy(team, ctx.config, temperature, pool, told(ctx))
+        return Cast(scenario, seat, ctx.config.generate)
 
 
 def formats(config: TrainConfig, iteration: int, family: str) -> dict[str, str]:

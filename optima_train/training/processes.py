@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,8 +20,9 @@ from ..run import boot
 from ..run.child import Channel, supervise
 from ..run.engines import ModelRef
 from ..run.files import read_json, write_json
+from ..run.handing import handed, received
 from ..run.progress import Progress, silent
-from ..run.stage import Seat, Stage, StageError, StageResult, Step
+from ..run.stage import Stage, StageError, StageResult
 from .trainer_args import accumulation, main_process
 
 if TYPE_CHECKING:
@@ -48,17 +47,18 @@ def accelerate_config(name: str) -> Path:
 
 
 def training_processes(config: TrainStageConfig) -> int:
-    """How many processes training takes: ``train.processes`` above 1, else what the accelerate file says, else one.
+    """How many processes training takes on all machines: on each, ``train.processes`` above 1, else what the accelerate
+    file says, else one.
 
     Raises StageError for a file that is none, or that wants several machines.
     """
     if config.accelerate is None:
-        return config.processes
+        return config.processes * config.machines
     machines, count, _ = _launched(config.accelerate)
     if machines > 1:
         path = accelerate_config(config.accelerate)
-        raise StageError(f"train.accelerate: {path} is for {machines} machines; a run stays on one (num_machines: 1)")
-    return config.processes if config.processes > 1 else count
+        raise StageError(f"train.accelerate: {path} is for {machines} machines; leave 1 there, and set train.machines")
+    return (config.processes if config.processes > 1 else count) * config.machines
 
 
 def training_sharded(config: TrainStageConfig) -> bool:
@@ -102,11 +102,11 @@ class Trains(Stage, Protocol):
 def divided(ctx: StageContext, stage: Trains) -> StageResult:
     """The result of ``stage.train`` with the processes that ``config.train`` asks for. Raises StageError."""
     config = ctx.config.train
-    if config.processes == 1 and config.accelerate is None:
+    if config.processes == config.machines == 1 and config.accelerate is None:
         return stage.train(ctx)
     check_processes(ctx.config, stage.section)
     job = ctx.files.job
-    write_json(job, _job(ctx, stage))
+    write_json(job, handed(ctx, stage))
     results: list[StageResult] = []
 
     def handle(event: dict[str, Any]) -> None:
@@ -116,16 +116,21 @@ def divided(ctx: StageContext, stage: Trains) -> StageResult:
             model = None if event["model"] is None else ModelRef.from_json(event["model"])
             results.append(StageResult(event["numbers"], model))
 
-    cpu = {"ACCELERATE_USE_CPU": "true"} if ctx.config.device == "cpu" else {}
-    supervise(ctx.step.path, _command(ctx, job), ctx.run.log, handle, cpu)
+    supervise(ctx.step.path, command(ctx.config, job), ctx.run.log, handle, surroundings(ctx.config))
     job.unlink()
     if not results:
         raise StageError(f"{ctx.step.path}: the training processes ended without a result; see {ctx.run.log}")
     return results[0]
 
 
-def _command(ctx: StageContext, job: Path) -> list[str]:
-    config = ctx.config.train
+def surroundings(config: TrainConfig) -> dict[str, str]:
+    """What the environment of a training process says."""
+    return {"ACCELERATE_USE_CPU": "true"} if config.device == "cpu" else {}
+
+
+def command(whole: TrainConfig, job: Path, rank: int = 0) -> list[str]:
+    """The command that trains the job in that file, on the ``rank``-th machine."""
+    config = whole.train
     count = training_processes(config)
     launch = [sys.executable, "-P", "-m", "accelerate.commands.launch"]
     options = {
@@ -133,6 +138,10 @@ def _command(ctx: StageContext, job: Path) -> list[str]:
         "--num_processes": str(count),
         "--mixed_precision": "bf16" if config.precision == "bf16" else "no",
     }
+    if config.rendezvous is not None and config.machines > 1:
+        host, _, port = config.rendezvous.partition(":")
+        options |= {"--num_machines": str(config.machines), "--machine_rank": str(rank)}
+        options |= {"--main_process_ip": host, "--main_process_port": port}
     return [
         *launch,
         *(part for option in options.items() for part in option),
@@ -142,44 +151,14 @@ def _command(ctx: StageContext, job: Path) -> list[str]:
     ]
 
 
-def _job(ctx: StageContext, stage: Trains) -> dict[str, Any]:
-    return {
-        "stage": f"{type(stage).__module__}:{type(stage).__qualname__}",
-        "iteration": ctx.iteration,
-        "run_dir": str(ctx.run_dir.resolve()),
-        "config": ctx.config.model_dump(mode="json"),
-        "policy": ctx.policy.to_json(),
-        "initial": ctx.initial.to_json(),
-        "seat": None if ctx.seat is None else asdict(ctx.seat),
-    }
-
-
-def _context(job: dict[str, Any], channel: Channel) -> tuple[StageContext, Trains]:
-    """What the parent's stage had, in this process. Plugins are imported first: the stage may come from one."""
-    from ..config.loading import check
-    from ..config.settings import TrainConfig
-    from ..run.engines import Engines
-    from ..run.plugins import import_plugins
-    from ..run.stage import StageContext
-
-    config = check(job["config"], TrainConfig)
-    import_plugins(config.plugins, config.plugin_folders)
-    module, _, name = job["stage"].partition(":")
-    stage = getattr(import_module(module), name)()
-    report = (lambda event: channel.send("progress", progress=event.to_json())) if main_process() else silent
-    policy, initial = ModelRef.from_json(job["policy"]), ModelRef.from_json(job["initial"])
-    seat = None if job["seat"] is None else Seat(job["seat"]["name"], tuple(job["seat"]["agents"]))
-    step, folder = Step(job["iteration"], stage), Path(job["run_dir"])
-    return StageContext(config, folder, step, policy, initial, Engines(config), report, seat), stage
-
-
 def main(arguments: Sequence[str]) -> int:
     """``JOB``: one training process of the job in that file; returns the exit code."""
     channel = Channel(heartbeat=False)
     job = read_json(Path(arguments[0]))
     try:
-        ctx, stage = _context(job, channel)
-        result = stage.train(ctx)
+        report = (lambda event: channel.send("progress", progress=event.to_json())) if main_process() else silent
+        ctx, stage = received(job, report)
+        result = stage.train(ctx)  # type: ignore[attr-defined] - a job names a stage that trains
     except Exception as err:
         channel.fail(f"training process {os.environ.get('RANK', '0')}", err)
         return 1

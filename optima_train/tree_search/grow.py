@@ -8,8 +8,9 @@ dialogues) + 1, and the term is -tokens / Q, not bounded below.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from optima_agents.guard import together
 
@@ -17,19 +18,21 @@ from ..run.failpoints import failpoint
 from ..run.progress import ProgressReporter
 from ..run.stage import StageError, StageKind, StageResult
 from ..stages.generate import block
-from ..stages.playing import play
+from ..stages.playing import Cast, play, setup
 from ..stages.rank import build_reward
-from .log import TreeLog, Trees
-from .search import Round, TreeSearch
+from .log import Row, TreeLog, Trees, grown, round_row
+from .search import TreeSearch
 from .tally import count
-from .tree import Tree
 
 if TYPE_CHECKING:
+    from optima_agents.workers.pool import Crew
     from optima_envs.rewards import Term
     from optima_envs.scenario import Scenario
 
     from ..run.stage import StageContext
     from ..stages.playing import Team
+
+AHEAD = 2048  # trees that are leased or about to be, at most: the driver holds the lines of each
 
 
 class Grow:
@@ -43,24 +46,33 @@ class Grow:
     resumes = True
 
     def run(self, ctx: StageContext) -> StageResult:
-        from optima_agents import Sampling
-
         config, scenario = ctx.config.tree, ctx.scenario("train")
         indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
         require_single_speaker(scenario, indices[0])
-        ctx.engines.keep_only(ctx.policy, ctx.initial)
-        sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
-        team = ctx.engines.team(ctx.policy, scenario.rules.agents, sampling)
         normaliser = None
         if ctx.config.reward.normaliser == "percentile" and ctx.config.reward.weights.get("tokens"):
-            normaliser = probe(ctx, scenario, indices, team)
-        grow_all(ctx, scenario, indices, team, normaliser)
+            normaliser = probe(ctx, self.cast(ctx), indices)
+        grow_all(ctx, self.cast(ctx), indices, normaliser)
         tally = count(ctx.files.trees)
         if not tally.sound:
             raise StageError(
                 f"{ctx.step.path}: all {tally.dialogues} dialogues failed; the last one with {tally.error}"
             )
         return StageResult({**tally.numbers(), "temperature": config.temperature, "normaliser": normaliser})
+
+    def cast(self, ctx: StageContext, part: str = "") -> Cast:
+        """The team with plain prompts."""
+        from optima_agents import Sampling
+
+        config, scenario = ctx.config.tree, ctx.scenario("train")
+        ctx.engines.keep_only(ctx.policy, ctx.initial)
+        sampling = Sampling(config.temperature, config.top_p, config.max_tokens)
+
+        @cache
+        def team() -> Team:
+            return ctx.engines.team(ctx.policy, scenario.rules.agents, sampling)
+
+        return Cast(scenario, lambda job: team(), config)
 
 
 def require_single_speaker(scenario: Scenario, index: int) -> None:
@@ -76,42 +88,86 @@ def require_single_speaker(scenario: Scenario, index: int) -> None:
         )
 
 
-def grow_all(ctx: StageContext, scenario: Scenario, indices: list[int], team: Team, normaliser: int | None) -> None:
+def grow_all(ctx: StageContext, cast: Cast, indices: list[int], normaliser: int | None) -> None:
     """Grow what the log lacks, many trees side by side, appending each round as it is finished."""
-    from optima_agents.policy import seats
-
     config = ctx.config.tree
-    terms = {} if normaliser is None else {"tokens": tokens_over(normaliser)}
-    reward = build_reward(ctx, **terms)
-    rounds = 0
     with TreeLog(ctx.files.trees) as log:
-        grown = Trees(log.path)
-        waiting = [k for k in range(len(indices)) if grown.rounds(k) < config.rounds]
+        trees = Trees(log.path)
+        waiting = [k for k in range(len(indices)) if trees.rounds(k) < config.rounds]
         progress = ProgressReporter(
             ctx.report, ctx.step.path, len(indices), "trees", before=len(indices) - len(waiting)
         )
+        rounds = 0
+
+        def written(row: dict[str, Any]) -> None:
+            nonlocal rounds
+            log.write(row)
+            rounds += 1
+            progress.count(row["sampled_tokens"], units=0)
+            failpoint(ctx.step.path, rounds)
+
+        async def grow(number: int, begun: list[dict[str, Any]], crew: Crew | None, here: Grown | None) -> None:
+            """One tree from where it was left: in this process, or by a worker, and then by another if that is lost."""
+
+            def hear(row: dict[str, Any]) -> None:
+                begun.append(row)
+                written(row)
+
+            if crew is not None:
+                await crew.run(number, lambda: (number, indices[number], tuple(begun)), hear)
+            elif here is not None:
+                await here.run((number, indices[number], tuple(begun)), written)
+            progress.count(0)
 
         async def run() -> None:
-            search = TreeSearch(scenario, seats(team, scenario.rules.agents), reward, config, ctx.seed("grow"))
+            if (pool := ctx.engines.workers()) is None:
+                await side_by_side(config.concurrency, None, Grown(ctx, cast, normaliser))
+                return
+            async with pool.crew(setup(ctx, partial(grown_there, normaliser=normaliser))) as crew:
+                await side_by_side(AHEAD, crew, None)
+
+        async def side_by_side(limit: int, crew: Crew | None, here: Grown | None) -> None:
             numbers = iter(waiting)
 
-            async def worker() -> None:
+            async def one_after_another() -> None:
                 for number in numbers:
-                    tree = grown.tree(number, config.values) if grown.rounds(number) else Tree()
+                    await grow(number, [*trees.rows(number)], crew, here)
 
-                    def done(made: Round, number: int = number, tree: Tree = tree) -> None:
-                        nonlocal rounds
-                        log.add(number, tree, made)
-                        rounds += 1
-                        progress.count(made.sampled_tokens, units=0)
-                        failpoint(ctx.step.path, rounds)
-
-                    await search.grow(tree, indices[number], done)
-                    progress.count(0)
-
-            await together((worker() for _ in range(min(config.concurrency, len(waiting)))), hurry=True)
+            await together((one_after_another() for _ in range(min(limit, len(waiting)))), hurry=True)
 
         ctx.engines.wait(run())
+
+
+class Grown:
+    """The workload of trees: a unit is (number of the tree, its index in the task, the lines it has already), and tells
+    each new line."""
+
+    def __init__(self, ctx: StageContext, cast: Cast, normaliser: int | None) -> None:
+        from optima_agents import Job
+        from optima_agents.policy import seats
+
+        self._config = ctx.config.tree
+        terms = {} if normaliser is None else {"tokens": tokens_over(normaliser)}
+        team = seats(cast.policy(Job(0)), cast.scenario.rules.agents)
+        self._search = TreeSearch(cast.scenario, team, build_reward(ctx, **terms), self._config, ctx.seed("grow"))
+
+    @property
+    def concurrency(self) -> int:
+        return self._config.concurrency
+
+    async def run(self, unit: tuple[int, int, Sequence[Row]], tell: Callable[[dict[str, Any]], None]) -> None:
+        """Play the rounds that a tree still lacks."""
+        number, index, rows = unit
+        tree = grown(rows, self._config.values, f"tree {number}")
+        await self._search.grow(tree, index, lambda made: tell(round_row(number, tree, made)))
+
+    async def aclose(self) -> None:
+        """The engines are those of the process."""
+
+
+def grown_there(ctx: StageContext, normaliser: int | None) -> Grown:
+    """The trees of the stage, in a worker."""
+    return Grown(ctx, Grow().cast(ctx), normaliser)
 
 
 def tokens_over(quantile: int) -> Term:
@@ -128,7 +184,7 @@ def quantile(lengths: Sequence[int], percent: float) -> int:
     return math.floor(np.percentile(lengths, percent)) + 1
 
 
-def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], team: Team) -> int:
+def probe(ctx: StageContext, cast: Cast, indices: Sequence[int]) -> int:
     """Q of this iteration's team, from fresh dialogues on ``indices``, sampled as the trees are.
 
     They are kept in ``episodes.jsonl``, so a resumed stage finds the same Q. Raises StageError when all of them fail.
@@ -137,6 +193,6 @@ def probe(ctx: StageContext, scenario: Scenario, indices: Sequence[int], team: T
 
     seed, config = ctx.seed("probe"), ctx.config.reward
     jobs = [Job(indices[k % len(indices)], k // len(indices), seed) for k in range(config.probe)]
-    play(ctx, scenario, jobs, lambda job: team, ctx.config.tree)
+    play(ctx, cast, jobs, part="")
     sound = [e.tokens for e in EpisodeLog.iterate(ctx.files.episodes) if e.error is None]
     return quantile(sound, config.percentile)

@@ -22,7 +22,7 @@ from ..run.records import ContrastRow, read_records, write_records
 from ..run.stage import StageKind, StageResult
 from ..stages.generate import block, hinted_prompt
 from ..stages.groups import Group, GroupedLog
-from ..stages.playing import play
+from ..stages.playing import Cast, play
 from .tryout import label
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def _play(ctx: StageContext, ref: ModelRef, indices: Sequence[int], path: Path, 
     sampling = Sampling(0.0, 1.0, ctx.config.generate.max_tokens, logprobs=False)
     policy = LLMPolicy(backend, sampling, prompt=hinted_prompt, adapter=adapter)
     jobs = [Job(index, 0, ctx.config.seed) for index in indices]
-    play(replace(ctx, report=silent), ctx.scenario("train"), jobs, lambda job: policy, ctx.config.tree, path)
+    cast = Cast(ctx.scenario("train"), lambda job: policy, ctx.config.tree)
+    play(replace(ctx, report=silent), cast, jobs, path)
     return {group.instance: group for group in GroupedLog(path)}
 
 

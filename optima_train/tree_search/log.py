@@ -13,7 +13,7 @@ prompt and ids of the same agent's latest turn above; or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
@@ -37,18 +37,21 @@ class TreeLog(LineLog):
 
     def add(self, number: int, tree: Tree, done: Round) -> None:
         """Append the round ``done``, which must be ``tree``'s latest. Raises OSError; see ``LineLog``."""
-        self.write(
-            {
-                "tree": number,
-                "instance": done.instance,
-                "round": done.number,
-                "expanded": done.expanded,
-                "nodes": [_node_row(tree, node) for node in tree.nodes[done.first_node :]],
-                "dialogues": [asdict(one) for one in done.dialogues],
-                "rewards": {str(leaf): asdict(row) for leaf, row in tree.rewards.items()},
-                **{name: getattr(done, name) for name in COUNTS},
-            }
-        )
+        self.write(round_row(number, tree, done))
+
+
+def round_row(number: int, tree: Tree, done: Round) -> dict[str, Any]:
+    """The line of the round ``done``, which must be ``tree``'s latest."""
+    return {
+        "tree": number,
+        "instance": done.instance,
+        "round": done.number,
+        "expanded": done.expanded,
+        "nodes": [_node_row(tree, node) for node in tree.nodes[done.first_node :]],
+        "dialogues": [asdict(one) for one in done.dialogues],
+        "rewards": {str(leaf): asdict(row) for leaf, row in tree.rewards.items()},
+        **{name: getattr(done, name) for name in COUNTS},
+    }
 
 
 class Trees:
@@ -89,21 +92,26 @@ class Trees:
 
     def tree(self, number: int, values: Values) -> Tree:
         """A tree, as far as it is grown, with its values of the kind ``values``. Raises ValueError like ``rows``."""
-        tree = Tree()
-        rewards: dict[int, Breakdown] = {}
-        for row in self.rows(number):
-            try:
-                rewards = _replay(tree, row)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as err:
-                where = f"{self._path}, tree {number}, round {row['round']}"
-                raise ValueError(f"{where}: no tree record: {type(err).__name__}: {err}") from None
-        tree.backpropagate(rewards, values)
-        return tree
+        return grown(self.rows(number), values, f"{self._path}, tree {number}")
 
     def _checked(self, row: Any, number: int) -> dict[str, Any]:
         if not (isinstance(row, dict) and isinstance(row.get("tree"), int) and isinstance(row.get("instance"), str)):
             raise ValueError(f"{self._path}, line {number}: no tree record: tree is a number, instance a text")
         return row
+
+
+def grown(rows: Iterable[Row], values: Values, where: str) -> Tree:
+    """The tree of these lines, in order. Raises ValueError that begins with ``where``."""
+    tree = Tree()
+    rewards: dict[int, Breakdown] = {}
+    for row in rows:
+        try:
+            rewards = _replay(tree, row)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as err:
+            place = f"{where}, round {row.get('round')}"
+            raise ValueError(f"{place}: no tree record: {type(err).__name__}: {err}") from None
+    tree.backpropagate(rewards, values)
+    return tree
 
 
 def _replay(tree: Tree, row: Row) -> dict[int, Breakdown]:

@@ -22,6 +22,7 @@ from optima_train.loop.preflight import preflight
         ("quickstart", ["train.processes=3"], "train: "),
         ("twohop-idpo", ["train.processes=2", "train.micro_batch=8"], "dpo: "),
         ("quickstart", ["train.accelerate=nowhere"], "no file 'nowhere'"),
+        ("quickstart", ["rollout.workers=local"], "rollout.workers: workers are ray:local"),
         ("quickstart", ["backend=vllm"], "dtype: vLLM does not compute in float64"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What many machines change: workers that die, join and leave, and what a run on many of them will take"""
