@@ -100,7 +100,7 @@ def rejected(seed: int, count: int, size: int, validation: int) -> dict[str, Any
         write_records(given.pairs, rows)
         for ctx in contexts:
             execute(ctx.step, ctx)
-        groups = list(read_lines(contexts[1].out / "groups.jsonl"))
+        groups = list(read_lines(contexts[1].files.groups))
     engines.close()
     kept = {row for group in groups for row in group["kept"]}
     return {

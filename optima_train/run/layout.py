@@ -117,6 +117,15 @@ class StageDirectory:
         return self.path / "pairs.jsonl"
 
     @property
+    def groups(self) -> Path:
+        """`tryout` and `influence`: a line for each group of pairs: their rows, its influence, which are kept."""
+        return self.path / "groups.jsonl"
+
+    def tried(self, name: str) -> Path:
+        """`influence`: dialogues with the adapter of a group, or without any; removed when they are counted."""
+        return self.path / f"tried-{name}.jsonl"
+
+    @property
     def model(self) -> Path:
         """`train`: the trained weights (safetensors), tokenizer and chat template; there only when whole."""
         return self.path / "model"

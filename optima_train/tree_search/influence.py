@@ -50,7 +50,7 @@ class Influence:
         config = ctx.config.pairs.influence
         assert config is not None  # noqa: S101 - the method puts this stage in only then
         rows = list(read_records(ctx.input("pairs").pairs, ContrastRow))
-        groups = [row["rows"] for row in read_lines(ctx.input("tryout") / "groups.jsonl")]
+        groups = [row["rows"] for row in read_lines(ctx.input("tryout").groups)]
         if not groups:
             write_records(ctx.files.pairs, [])
             return StageResult({"groups": 0, "pairs": 0, "kept": 0})
@@ -64,7 +64,7 @@ class Influence:
         best = sorted(scores, key=lambda row: (-scores[row], row))[: max(1, round(config.keep * len(scores)))]
         write_records(ctx.files.pairs, (rows[row] for row in sorted(best)))
         write_lines(
-            ctx.out / "groups.jsonl",
+            ctx.files.groups,
             (
                 {"group": number, "influence": found[number], "rows": members, "kept": sorted({*members} & {*best})}
                 for number, members in enumerate(groups)
@@ -92,20 +92,20 @@ def measure(ctx: StageContext, config: InfluenceConfig, count: int) -> dict[int,
     reward = Reward(weights or {"task": 1.0})
     indices = validation_block(ctx.config, len(ctx.scenario("train").task))
     progress = ProgressReporter(ctx.report, ctx.step.path, count + 1, "groups")
-    before = _play(ctx, ctx.policy, indices, ctx.out / "before.jsonl")
+    before = _play(ctx, ctx.policy, indices, ctx.files.tried("before"))
     progress.count()
     found: dict[int, float] = {}
     for start in range(0, count, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, count))
         team = _team(ctx, numbers)
         for number in numbers:
-            path = ctx.out / f"group{label(number)}.jsonl"
+            path = ctx.files.tried(label(number))
             after = _play(ctx, team, indices, path, label(number))
             found[number] = ctx.engines.wait(difference(reward, before, after))
             progress.count()
             failpoint(ctx.step.path, number + 1)
-    for path in [ctx.out / "before.jsonl", *ctx.out.glob("group[0-9]*.jsonl")]:
-        path.unlink()  # their influence is what was wanted of them
+    for name in ("before", *map(label, range(count))):
+        ctx.files.tried(name).unlink()  # their influence is what was wanted of them
     return found
 
 

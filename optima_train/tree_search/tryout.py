@@ -42,7 +42,7 @@ class Tryout:
         numbers: list[int] = []
         pairs, dropped = trainable_pairs(ctx, numbers)
         groups = grouped(pairs, config.group)
-        write_lines(ctx.out / "groups.jsonl", ({"rows": rows} for rows in grouped(numbers, config.group)))
+        write_lines(ctx.files.groups, ({"rows": rows} for rows in grouped(numbers, config.group)))
         progress = ProgressReporter(ctx.report, ctx.step.path, len(groups), "groups")
         waiting = [number for number in range(len(groups)) if not ctx.files.own(label(number)).adapter.is_dir()]
         for _ in range(len(groups) - len(waiting)):
