@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,18 +58,33 @@ async def arollout(env: str | Scenario | object, policies: object, *, episodes: 
     episode as it finishes. ``workers``, such as ``"ray:local"``, play in this process's place, ``concurrency`` each;
     ``env`` and ``policies`` are then best given by name, since what they are is opened there.
 
-    Returns them in job order; with a ``log``, logged ones of an earlier call included, and none of them held in memory.
-    Warns when some failed. Raises PolicyError when the policy fails in all of the first eight.
+    ``log`` may be a path, opened for the call. Returns them in job order; with a ``log``, logged ones of an earlier
+    call included, and none of them held in memory. Warns when some failed. Raises PolicyError when the policy fails in
+    all of the first eight.
     """
-    played, failed = await play(env, policies, episodes=episodes, **kwargs)
+    with _log(kwargs.pop("log", None)) as log:
+        played, failed = await play(env, policies, episodes=episodes, log=log, **kwargs)
     if failed:
         warnings.warn(failed, RuntimeWarning, stacklevel=2)
     return played
 
 
+@contextmanager
+def _log(given: EpisodeLog | str | os.PathLike[str] | None) -> Iterator[EpisodeLog | None]:
+    """A log that is open already as it is; that of a path, opened for the call."""
+    if not isinstance(given, (str, os.PathLike)):
+        yield given
+        return
+    from ..store import EpisodeLog
+
+    with EpisodeLog(given) as log:
+        yield log
+
+
 def rollout(env: str | Scenario | object, policies: object, *, episodes: int, **kwargs: Any) -> Episodes:
     """``arollout`` for synchronous callers; inside a running event loop (a notebook) it runs in its own thread."""
-    played, failed = waited(lambda: play(env, policies, episodes=episodes, **kwargs))
+    with _log(kwargs.pop("log", None)) as log:
+        played, failed = waited(lambda: play(env, policies, episodes=episodes, log=log, **kwargs))
     if failed:
         warnings.warn(failed, RuntimeWarning, stacklevel=2)
     return played

@@ -132,8 +132,9 @@ class RayCluster:
         if not ray.is_initialized():
             _reach(self.address)
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a user's cluster is sent anywhere
-            here = {"num_cpus": self.workers} if self.address == "local" and self.workers and not self.gpus else {}
-            quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+            own = self.address == "local" and self.workers and not self.gpus
+            here: dict[str, Any] = {"num_cpus": self.workers} if own else {}
+            quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
             then = signal.getsignal(signal.SIGTERM)
             try:
                 ray.init(self.address, **quiet, **here)

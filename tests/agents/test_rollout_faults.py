@@ -176,3 +176,11 @@ def test_the_places_of_a_log_are_the_lines(tmp_path: Path):
     content = log.path.read_bytes()
     for key, place in runner.places.items():
         assert json.loads(content[place:].split(b"\n")[0])["key"]["instance"] == key.instance
+
+
+def test_a_log_may_be_given_by_its_path(tmp_path):
+    path = tmp_path / "log.jsonl"
+    first = rollout(world(question("q0")), Scripted(["hi"]), episodes=1, log=str(path))
+    again = rollout(world(question("q0")), Scripted(["other"]), episodes=1, log=path)
+    assert [turn.text for turn in again[0].turns] == [turn.text for turn in first[0].turns]
+    assert len(EpisodeLog.read(path)) == 1
