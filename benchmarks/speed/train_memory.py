@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .random_model import build
-from .timing import Figure, arguments, conclude, figure
+from .timing import Figure, arguments, conclude, figure, peak
 
 COMMON = ["train.precision=fp32", "train.epochs=1", "reward.weights={task: 1.0}", "device=cpu", "dtype=float32"]
 CASES: dict[str, tuple[str, list[str]]] = {
@@ -47,11 +47,9 @@ def measured(model: str, section: str, overrides: Sequence[str], *, tokens: int,
 
 def child(job: str) -> None:
     """Train as the job says and print the peak as JSON."""
-    import resource
-
     told = json.loads(Path(job).read_text(encoding="utf-8"))
-    peak = _train(Path(job).parent / "run", **told)
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "predicted": peak}))
+    predicted = _train(Path(job).parent / "run", **told)
+    print(json.dumps({"peak": peak(), "predicted": predicted}))
 
 
 def _train(folder: Path, *, model: str, section: str, overrides: list[str], tokens: int, rows: int) -> float:

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .timing import Figure, figure, write_json
+from .timing import Figure, figure, peak, write_json
 
 RATE, MEMORY = 20.0, 50.0
 WORDS = (
@@ -95,14 +95,6 @@ def measure(name: str, path: Path) -> dict[str, float]:
     cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
     size = path.stat().st_size / 1e6
     return {"rows": rows, "mb_per_cpu_s": size / cpu, "mb_per_s": size / clock, "grew_mb": (peak() - before) / 1e6}
-
-
-def peak() -> int:
-    """The most memory this process has held, in bytes."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
-    raise OSError("this system does not say how much memory a process held")
 
 
 def main() -> int:

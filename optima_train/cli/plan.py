@@ -1,4 +1,4 @@
-"""Plan a run before it is paid for: how long it will take here, from two small runs of it.
+"""Plan a run before it is paid for, from two small runs of it here.
 
 optima train RECIPE --dry-run estimates tokens, GPU-hours and disk from the recipe alone; this measures. The runs are
 thrown away. Everything that costs time is in them: the engine, workers, ranking, training, new processes.

@@ -128,7 +128,7 @@ def test_the_sharded_configs_say_what_saving_needs() -> None:
         ("- 1", "is no config of accelerate"),
         ("num_processes: many", "is no config of accelerate: invalid literal"),
         ("{", "is no config of accelerate"),
-        ("num_machines: 2", "is for 2 machines; a run stays on one"),
+        ("num_machines: 2", "is for 2 machines; leave 1 there, and set train.machines"),
     ],
 )
 def test_a_config_that_cannot_work_is_refused(text: str | None, message: str, tmp_path: Path) -> None:
