@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from optima_agents.backends import BackendError, Completion, Request
 from optima_agents.backends.base import check_sampling
 from optima_agents.backends.chat.local_tokens import LocalTokens, check_room
-from optima_agents.backends.chat.templates import ChatTokenizer
 from optima_envs.records import Usage
 
 from ..stages.rows import Encode, own_ids, rows_of
 
 if TYPE_CHECKING:
+    from optima_agents.backends.chat.templates import ChatTokenizer
     from optima_envs import Episode, Turn, View
     from optima_envs.games.rules import Rules
 
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 Generate = Callable[[list[int], Request], Awaitable[tuple[list[int], list[float] | None]]]
 
 
-_chat = lru_cache(maxsize=4)(ChatTokenizer)  # a template is tried once, not for every dialogue
+@lru_cache(maxsize=4)  # a template is tried once, not for every dialogue
+def _chat(tokenizer: Any) -> ChatTokenizer:
+    from optima_agents.backends.chat.templates import ChatTokenizer
+
+    return ChatTokenizer(tokenizer)
 
 
 class CallersTokens(LocalTokens):
