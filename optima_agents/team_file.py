@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from optima_envs.documents import load_yaml
 
 NAME = "team.yaml"
+OWN = "own-"  # begins the folder of an agent's weights in a run
 LOCAL = ("hf", "vllm")  # backends whose models may be folders
 
 
@@ -38,29 +40,34 @@ def on_backend(team: Mapping[str, Any], policy: str) -> dict[str, Any]:
     """``team`` played by another backend: ``vllm`` with the same models, or ``vllm:MODEL``, ``openai:URL#MODEL``.
 
     A server has loaded the adapters itself: it is asked for them by ``adapter_name``. Raises ValueError where the seats
-    have models of their own and ``policy`` names one.
+    have models of their own and ``policy`` names one, and for two folders that a server would know by one name.
     """
     kind, _, model = policy.partition(":")
     moved = {**team, "policy": policy if model else _swapped(team.get("policy", "hf:tiny"), kind)}
     seats = {name: dict(seat) for name, seat in (team.get("agents") or {}).items()}
+    folders: dict[str, str] = {}
     for name, seat in seats.items():
         if "policy" in seat and model:
             raise ValueError(f"{name} has a model of its own, {seat['policy']}; give the backend alone: {kind}")
         if "policy" in seat:
             seat["policy"] = _swapped(seat["policy"], kind)
         if kind == "openai" and seat.get("adapter") and Path(seat["adapter"]).is_dir():
-            seat["adapter"] = adapter_name(seat["adapter"])
+            folder, seat["adapter"] = seat["adapter"], adapter_name(seat["adapter"])
+            if (other := folders.setdefault(seat["adapter"], folder)) != folder:
+                raise ValueError(f"{other} and {folder} are both {seat['adapter']} to a server; rename one of them")
     return {**moved, "agents": seats} if seats else moved
 
 
 def adapter_name(folder: str | os.PathLike[str]) -> str:
-    """The name of an agent's adapter in an engine or a server: ``Alice-it003`` for ``it003/train/own-Alice/adapter``.
+    """The name of an agent's adapter in an engine or a server: ``Alice-it003`` for ``it003/train/own-Alice/adapter`` of
+    a run, the names of the last two folders for any other; dots, which PEFT refuses, are written ``%2E``.
 
-    Its iteration is part of it: vLLM keeps what it has computed under a name, though other weights are loaded under it
+    The iteration is part of it: vLLM keeps what it has computed under a name, though other weights are loaded under it
     later.
     """
-    parts = Path(folder).resolve().parts
-    return "-".join([parts[-2].removeprefix("own-"), *parts[-4:-3]]) if len(parts) > 2 else str(folder)
+    *_, step, _, own, last = ("", "", "", "", *Path(folder).resolve().parts)
+    in_run = own.startswith(OWN) and re.fullmatch(r"it\d+", step)
+    return (f"{own.removeprefix(OWN)}-{step}" if in_run else f"{own}-{last}").replace(".", "%2E")
 
 
 def _near(seat: Any, folder: Path) -> Any:

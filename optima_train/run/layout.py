@@ -137,7 +137,9 @@ class StageDirectory:
 
     def own(self, name: str) -> StageDirectory:
         """`train` with `train.sharing` other than `shared`: the same files for each agent, or group of agents."""
-        return StageDirectory(self.path / f"own-{quote(name, safe='')}")
+        from optima_agents.team_file import OWN
+
+        return StageDirectory(self.path / (OWN + quote(name, safe="")))
 
     @property
     def team(self) -> Path:

@@ -196,6 +196,13 @@ def test_a_saved_team_moves_to_another_backend(tmp_path: Path) -> None:
     assert on_backend(team, "vllm")["policy"] == "vllm:tiny"
     served = on_backend(team, "openai:http://x#tiny")
     assert (served["policy"], served["agents"]["Bob"]["adapter"]) == ("openai:http://x#tiny", "Bob-it002")
+    own = on_backend({"agents": {"Bob": {"adapter": str(tmp_path)}, "Alice": {"adapter": str(tmp_path)}}}, "openai")
+    assert own["agents"]["Bob"] == own["agents"]["Alice"] == {"adapter": f"{tmp_path.parent.name}-{tmp_path.name}"}
+    for folder in ("a/v1.5/x", "b/v1.5/x"):
+        (tmp_path / folder).mkdir(parents=True)
+    two = {"Bob": {"adapter": str(tmp_path / "a/v1.5/x")}, "Alice": {"adapter": str(tmp_path / "b/v1.5/x")}}
+    with pytest.raises(ValueError, match="are both v1%2E5-x to a server"):
+        on_backend({"agents": two}, "openai")
     full = {"policy": "hf:tiny", "sharing": "full", "agents": {"Bob": {"policy": "hf:/m"}}}
     assert on_backend(full, "vllm")["agents"]["Bob"]["policy"] == "vllm:/m"
     with pytest.raises(ValueError, match="give the backend alone: vllm"):
