@@ -187,8 +187,9 @@ class Experiment:
         if not self.files.exists():
             write_json(self.files.environment, environment())
         write_json(self.files.inputs, inputs)
-        if not self.files.exists() or load(self.files.resolved).rollout != self.config.rollout:
-            write_text(self.files.resolved, dump(self.config))  # a run may go on with other workers
+        # what may differ on resuming (FREE_KEYS) is read from there by the processes of stages
+        if not self.files.exists() or load(self.files.resolved) != self.config:
+            write_text(self.files.resolved, dump(self.config))
 
 
 class RunLock:

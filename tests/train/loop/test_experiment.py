@@ -290,3 +290,11 @@ def test_a_trained_model_is_gone_before_the_next_engine_opens(
     finally:
         gc.enable()
     assert trained and len(left) > 1 and not any(left)
+
+
+def test_what_may_differ_on_resuming_is_what_processes_of_stages_read(run: Run, tmp_path: Path) -> None:
+    run(tmp_path / "run", "iterations=1")
+    for change in ("name=other", "rollout.workers=null", "isolation=one"):
+        run(tmp_path / "run", "iterations=1", change)
+    kept = load(tmp_path / "run" / "config.resolved.yaml")
+    assert (kept.isolation, kept.name) == ("one", load("quickstart").name)
