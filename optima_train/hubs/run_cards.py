@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from optima_agents import EpisodeLog
 from optima_agents.team_file import NAME as TEAM
@@ -59,8 +61,8 @@ def model_card(config: TrainConfig, run_dir: Path, iteration: int | None) -> str
     if iteration is not None:
         rows = [row for row in rows if row.get("iteration", 0) <= iteration]
     columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
-    local = Path(config.model).exists() or config.model == "tiny"
-    settings = {"max_turns": config.env.max_turns, **config.env.args}
+    local = _local(config.model) or Path(config.model).exists() or config.model == "tiny"
+    settings = {"max_turns": config.env.max_turns, **_named(config.env.args)}
     told = "".join(f"{key}={json.dumps(value)} " for key, value in settings.items() if value is not None)
     return Template((TEMPLATES / "hf" / "model.md.txt").read_text(encoding="utf-8")).substitute(
         name=escaped(config.name),
@@ -69,7 +71,7 @@ def model_card(config: TrainConfig, run_dir: Path, iteration: int | None) -> str
         base="" if local else f"base_model: {literal(config.model)}\n",
         method=config.method,
         iterations=str(config.iterations if iteration is None else iteration + 1),
-        model=Path(config.model).name if local else escaped(config.model),
+        model=escaped(Path(config.model).name if local else config.model),
         results=Table(columns, rows).markdown() if rows else "It was not evaluated.",
         settings=told,
         player="--policy hf:FOLDER" if config.train.sharing == "shared" else "--team FOLDER",
@@ -124,10 +126,22 @@ def _rows(run: RunDirectory, stage: str) -> Iterator[dict]:
 
 
 def _public(config: TrainConfig) -> str:
-    """The settings as YAML, folders of this machine by their last name alone."""
-    lines = []
-    for line in dump(config).splitlines():
-        key, colon, value = line.partition(": ")
-        local = colon and value.strip("'\"").startswith("/")
-        lines.append(f"{key}: {Path(value.strip(chr(39) + chr(34))).name}" if local else line)
-    return "\n".join(lines) + "\n"
+    """The settings as YAML, without this machine's folders."""
+    return yaml.safe_dump(_named(yaml.safe_load(dump(config))), sort_keys=False, allow_unicode=True)
+
+
+def _named(value: Any) -> Any:
+    """``value`` with every path that leads to a place on this machine by its last name alone."""
+    if isinstance(value, dict):
+        return {key: _named(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_named(inner) for inner in value]
+    return Path(value).name if isinstance(value, str) and _local(value) else value
+
+
+def _local(text: str) -> bool:
+    """Whether a setting is a path of this machine: an absolute one, or one of several parts that is there."""
+    try:
+        return Path(text).is_absolute() or (len(Path(text).parts) > 1 and Path(text).exists())
+    except (OSError, ValueError):  # too long for a path, or a null character in it
+        return False
