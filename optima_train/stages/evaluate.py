@@ -70,6 +70,8 @@ class Evaluate:
         scenario = cast.scenario
         # every model of a run meets the same instances in the same order
         jobs = [Job(index, 0, ctx.config.seed) for index in range(min(instances, len(scenario.task)))]
+        if ctx.config.rollout.workers is None and jobs:
+            cast.policy(jobs[0])  # the engine is opened before the clock starts
         started = time.monotonic()
         play(ctx, cast, jobs, path, part=part)
         seconds = time.monotonic() - started

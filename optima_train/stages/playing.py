@@ -119,7 +119,7 @@ def setup(ctx: StageContext, opened: Callable[[StageContext], Workload]) -> Setu
 
 def _there(job: Mapping[str, Any], opened: Callable[[StageContext], Workload], site: Site) -> Workload:
     def engines(config: TrainConfig) -> Engines:
-        alike = f"engines {config.backend} {config.device} {config.dtype}"
+        alike = f"engines {config.backend} {config.device} {config.dtype} {config.engine.model_dump_json()}"
         return site.shelf.setdefault(alike, Engines(config))
 
     return opened(received(job, silent, engines, site.place)[0])
