@@ -232,7 +232,7 @@ def drive(address: str, log: str, jobs: int) -> None:
 
 
 def pace(jobs: int) -> dict[str, Any]:
-    """Dialogues a second while all workers play: from the first to the last episode."""
+    """Dialogues a second while all workers play: see ``pace.py``."""
     with tempfile.TemporaryDirectory() as folder:
         alone = [subprocess.Popen(_paced(1, jobs // 2, f"{folder}/{n}")) for n in range(2)]
         if any(one.wait() for one in alone):

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from optima_envs.records import Episode, Turn
+from optima_envs.scoring.metrics import Unjudged
 
 from ..backends.base import EngineDead
 from ..llm import LLMPolicy
@@ -34,19 +35,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20  # of a request
 BODY_S = 30.0  # until a request's body must have come
 ALIVE_S = 15.0  # between signs of life in a stream that waits for a turn
-
-
-class Unjudged:
-    """The metric where nobody knows the answer."""
-
-    name = "unjudged"
-    instant = True
-
-    def score(self, answer: str | None, golds: object) -> float:
-        return 0.0
-
-    def correct(self, score: float) -> bool:
-        return False
 
 
 class Endpoint:

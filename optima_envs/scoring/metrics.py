@@ -75,6 +75,18 @@ class Measure:
         return score >= 1.0
 
 
+class Unjudged:
+    """The metric of questions whose answer nobody knows: everything is worth 0, and nothing correct."""
+
+    name, instant = "unjudged", True
+
+    def score(self, answer: str | None, golds: Sequence[str]) -> float:
+        return 0.0
+
+    def correct(self, score: float) -> bool:
+        return False
+
+
 def best(compare: Callable[[str, str], float]) -> Callable[[str, Sequence[str]], float]:
     """Lift a comparison of two texts to several golds: the maximum, 0.0 without golds."""
 

@@ -67,7 +67,12 @@ def listing(values: Mapping[str, str] = MappingProxyType({})) -> str:
     from .listing import sentence
 
     about, found = sections(), []
-    grouped = {name: list(group) for name, group in groupby(sorted(settings(), key=_section), key=_section)}
+
+    def section_of(setting: Setting) -> str:
+        head = setting.key.partition(".")[0]
+        return head if head in about else ""
+
+    grouped = {name: list(group) for name, group in groupby(sorted(settings(), key=section_of), key=section_of)}
     for section, meaning in about.items():
         found += ["", f"{section or 'run'}: {meaning}"]
         for setting in grouped[section]:
@@ -108,10 +113,3 @@ def shown(setting: Setting, values: Mapping[str, str]) -> str | None:
 def width() -> int:
     """Of the terminal, at most 120."""
     return min(120, shutil.get_terminal_size((100, 24)).columns)
-
-
-def _section(setting: Setting) -> str:
-    from ..config.describe import sections
-
-    head = setting.key.partition(".")[0]
-    return head if head in sections() else ""

@@ -44,11 +44,12 @@ def show_plan(
     steps, assumed, size = plan(config), assume(config, tokens, prompt), shape(config.model)
     (peak, device), there = peak_of(config, flops), devices(config.device)
     trained = needs(config, [step.stage for step in steps], size, assumed, gpu=True) if size else []
+    work = works(config, steps, assumed)
     cards = count or (there.count if there.gpu else training_processes(config.train))
     print(dump(config))
     print(f"{len(steps)} steps, with estimates (at most):")
-    lines = table(config, steps, works(config, steps, assumed), size, peak, cards, trained)
-    crossing = network(config, steps, works(config, steps, assumed), size, cards)
+    lines = table(config, steps, work, size, peak, cards, trained)
+    crossing = network(config, steps, work, size, cards)
     said = notes(assumed, size, device, cards, trained, crossing)
     print("\n".join([*lines, "", "assumed:", *(f"  {line}" for line in said)]))
     return 0

@@ -31,13 +31,15 @@ def run(args: argparse.Namespace) -> int:
     if args.rank < 1:
         raise UserError("--rank counts from 1 here; machine 0 is the one with optima train")
     files, console = RunDirectory(args.directory), Console()
-    while not files.exists():
-        time.sleep(LOOK_S)
-    last = files.stage(plan(open_run(args.directory))[-1].path)
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False)
 
+    if not files.exists():
+        say(f"waiting for the run in {args.directory}, which optima train begins on the first machine")
+    while not files.exists():
+        time.sleep(LOOK_S)
+    last = files.stage(plan(open_run(args.directory))[-1].path)
     count = join(args.directory, args.rank, last.marker.is_file, say)
     say(f"the run is finished; took part in {count} trainings")
     return 0

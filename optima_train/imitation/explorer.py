@@ -77,7 +77,7 @@ class Explorer:
             if not inst.question:
                 return self._record(key, inst, place, ErrorInfo("policy", "no task was imagined"))
             shared += [{"role": "user", "content": self._request()}, {"role": "assistant", "content": inst.question}]
-            solved = await self._solve(key, inst, shared)
+            solved = await self._solve(inst, shared)
             if solved.error is not None:
                 return replace(solved, info={TRIAL: place})
             asked = [*shared, *self._own(solved), {"role": "user", "content": REFLECT}]
@@ -88,17 +88,17 @@ class Explorer:
         turns = tuple(replace(turn, prompt_ids=None) for turn in solved.turns)  # they hold what is learned without
         return replace(solved, turns=turns, info={**solved.info, TRIAL: told, "unscored": True})
 
-    async def _solve(self, key: EpisodeKey, inst: Instance, shared: Messages | list[dict[str, str]]) -> Episode:
-        from optima_agents.dialogue import Dialogue
+    async def _solve(self, inst: Instance, shared: Messages | list[dict[str, str]]) -> Episode:
         from optima_agents.llm import LLMPolicy
         from optima_agents.prompts import messages
+        from optima_agents.serving.drive import drive
 
         def prompt(view: View, hint: str | None) -> Messages:
             return (*shared, *messages(view, hint)[1:])
 
         policy = LLMPolicy(self.voice.backend, self._sampling(), prompt=prompt, adapter=self.voice.adapter)
         team = dict.fromkeys(self.scenario.rules.agents, policy)
-        return await Dialogue(self.scenario, key, inst, {}, team=team).play(self.config.episode_timeout)
+        return await drive(self.scenario, inst, team, seed=self.seed, timeout=self.config.episode_timeout)
 
     def _conversation(self, episode: Sequence[Episode]) -> list[dict[str, str]]:
         """What the model is told, and the trials of this episode so far; of those that failed nothing is left."""

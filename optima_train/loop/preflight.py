@@ -58,7 +58,8 @@ def preflight(config: TrainConfig) -> None:
     for name in config.reward.weights:
         if name != "readability":
             _try("reward.weights", lambda name=name: TERMS[name])
-    stages = [step.stage for step in plan(config)]
+    steps = plan(config)
+    stages = [step.stage for step in steps]
     if config.condition is not None:
         if not any(stage.name == "condition" for stage in stages):
             raise ConfigError(f"condition: {config.method} learns under no sentence of an outcome; use nat")
@@ -66,7 +67,7 @@ def preflight(config: TrainConfig) -> None:
     _training(config, stages)
     _memory(config, stages)
     if any(stage.name == "collect" for stage in stages):
-        _data(config, {step.iteration for step in plan(config) if step.stage.name == "collect"})
+        _data(config, {step.iteration for step in steps if step.stage.name == "collect"})
     if any(stage.name == "imagine" for stage in stages):
         _exploration(config)
     grown = any(stage.name == "grow" for stage in stages)

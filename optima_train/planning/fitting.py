@@ -53,8 +53,9 @@ def longest_row(config: TrainConfig, stages: Sequence[Stage], assumed: Assumed, 
 def needs(config: TrainConfig, stages: Sequence[Stage], shape: Shape, assumed: Assumed, *, gpu: bool) -> list[Need]:
     """One for each section by which ``stages`` train. Raises StageError for a file of accelerate that is none."""
     tokens = longest_row(config, stages, assumed, shape.window)
-    found = [step_memory(shape, config, section, tokens, gpu=gpu) for section in sections_of(stages)]
-    return [Need(section, tokens, memory) for section, memory in zip(sections_of(stages), found, strict=True)]
+    return [
+        Need(section, tokens, step_memory(shape, config, section, tokens, gpu=gpu)) for section in sections_of(stages)
+    ]
 
 
 def check_memory(config: TrainConfig, stages: Sequence[Stage], shape: Shape, assumed: Assumed, there: Devices) -> None:

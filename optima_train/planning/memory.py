@@ -69,12 +69,11 @@ def step_memory(shape: Shape, config: TrainConfig, section: str, tokens: int, *,
     elif train.precision == "bf16" and not train.lora:
         weights += shape.linear * BF16  # autocast keeps what it has cast until the step is over
     rows = _rows(config, section) * tokens
-    scale = SLACK
     return StepMemory(
         weights=weights,
         gradients=gradients,
         optimiser=moments,
-        activations=scale * rows * _kept(shape, config),
+        activations=SLACK * rows * _kept(shape, config),
         logits=_logits(shape, config, rows),
         reference=_reference(shape, config, section),
         process=PROCESS["gpu" if gpu else "cpu"],

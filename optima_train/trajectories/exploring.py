@@ -6,12 +6,13 @@ The step ``explored`` retells a dialogue with tools as such a trial, for a model
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from optima_envs.games.tool_use import ToolUse
 from optima_envs.records import ENVIRONMENT, Episode, Turn
+from optima_envs.scoring.metrics import Unjudged
 from optima_envs.scoring.thinking import visible
 from optima_envs.text import utf8
 from optima_envs.tools.world import WORLDS, offered
@@ -60,18 +61,6 @@ def tools_of(rules: Rules, meta: Any) -> dict[str, str]:
         raise ValueError(f"{type(rules).__name__} has no tools to explore; use an environment such as twohop-search")
     world = WORLDS[rules.world] if isinstance(rules.world, str) else rules.world
     return {tool.name: f"the tool {tool.form}, which {tool.does}" for tool in offered(world, meta)}
-
-
-class Unjudged:
-    """The metric of tasks that nobody knows the answer to."""
-
-    name, instant = "unjudged", True
-
-    def score(self, answer: str | None, golds: Sequence[str]) -> float:
-        return 0.0
-
-    def correct(self, score: float) -> bool:
-        return False
 
 
 def trials_of(config: TrainConfig) -> Scenario:

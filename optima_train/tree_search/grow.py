@@ -49,10 +49,10 @@ class Grow:
         config, scenario = ctx.config.tree, ctx.scenario("train")
         indices = block(ctx.config, ctx.iteration, len(scenario.task), config.instances)
         require_single_speaker(scenario, indices[0])
-        normaliser = None
+        cast, normaliser = self.cast(ctx), None
         if ctx.config.reward.normaliser == "percentile" and ctx.config.reward.weights.get("tokens"):
-            normaliser = probe(ctx, self.cast(ctx), indices)
-        grow_all(ctx, self.cast(ctx), indices, normaliser)
+            normaliser = probe(ctx, cast, indices)
+        grow_all(ctx, cast, indices, normaliser)
         tally = count(ctx.files.trees)
         if not tally.sound:
             raise StageError(
