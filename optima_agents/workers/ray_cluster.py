@@ -178,9 +178,9 @@ class RayCluster:
 
     @staticmethod
     def _draining() -> set[str]:
-        from ray._private.state import state
-
         with suppress(Exception):  # no public call tells; untold, such workers are lost at the end, which loses nothing
+            from ray._private.state import state
+
             return {*state.get_draining_nodes()}
         return set()
 
