@@ -103,6 +103,7 @@ def rejected(seed: int, count: int, size: int, validation: int) -> dict[str, Any
         groups = list(read_lines(contexts[1].files.groups))
     engines.close()
     kept = {row for group in groups for row in group["kept"]}
+    flipped &= {row for group in groups for row in group["rows"]}  # a pair that cannot be trained on is in none
     return {
         "seed": seed,
         "pairs": len(rows),
