@@ -14,6 +14,8 @@ from optima_envs.records import ENVIRONMENT, Said, View
 from optima_envs.scoring.answer_format import FORMATS, TAG
 
 Messages = tuple[dict[str, str], ...]
+CHECKING = ("critic", "checker")
+"""Roles that check another's work: hints are for those who do it."""
 
 ROLES: dict[tuple[str, str], str] = {
     ("exchange", "holder"): (

@@ -63,6 +63,7 @@ METHODS = {
     "dialogue-sc": "self_consistency:DIALOGUE_SC",
     "solver-critic": "dialogue:SOLVER_CRITIC",
     "autoform": "dialogue:AUTOFORM",
+    "react": "dialogue:REACT",
     "pact": "pact:PACT",
     "context-dump": "context_dump:CONTEXT_DUMP",
     "self-refine": "self_refine:SELF_REFINE",

@@ -1,6 +1,8 @@
-"""The environment's own dialogue: untrained, of a trained checkpoint, or with AutoForm's instruction."""
+"""The environment's own dialogue: untrained, of a trained checkpoint, or with an instruction: AutoForm's, ReAct's."""
 
 from __future__ import annotations
+
+from optima_agents.formats import ACTING
 
 from .baseline import Baseline, Session
 
@@ -21,8 +23,14 @@ async def autoform(session: Session) -> str | None:
     return await session.dialogue(hint=COMPACT)
 
 
+async def react(session: Session) -> str | None:
+    """The same dialogue with a demonstration of thoughts and actions (Yao et al. 2023, arXiv 2210.03629)."""
+    return await session.dialogue(hint=ACTING["react"])
+
+
 DIALOGUE = Baseline("dialogue", dialogue, plays=True)
 AUTOFORM = Baseline("autoform", autoform, plays=True)
+REACT = Baseline("react", react, families=("tool",), plays=True)
 # where one agent solves and another checks, the dialogue is this protocol: solve, advise, revise until the answer
 # stands; two calls a round, and max_turns / 2 rounds
 SOLVER_CRITIC = Baseline("solver-critic", dialogue, families=("debate",), plays=True)

@@ -13,7 +13,7 @@ from optima_agents.backends.base import Backend, Message, Tokens
 from optima_agents.dialogue import Dialogue, Ended, Player, checked, counters, turn_seed
 from optima_agents.guard import together
 from optima_agents.llm import Prompt
-from optima_agents.prompts import messages
+from optima_agents.prompts import CHECKING, messages
 from optima_envs.records import ENVIRONMENT, EpisodeKey, Instance, Outcome, Said, Stop, Turn, View
 from optima_envs.scoring.answer_format import format_named
 from optima_envs.scoring.parsing import extract
@@ -60,8 +60,9 @@ def tells(rules: Rules) -> bool:
 class Session(Player):
     """One instance under one method.
 
-    ``options`` are the method's options over its defaults; ``turns`` are all calls so far, in the order in which they
-    were begun; what is put into ``info`` (plain JSON) is kept with the episode.
+    ``options`` are the method's options over its defaults; ``told`` is the sentence that the model was taught to play
+    under, which stands in every prompt but a checker's (see ``condition`` in recipes); ``turns`` are all calls so far,
+    in the order in which they were begun; what is put into ``info`` (plain JSON) is kept with the episode.
     """
 
     blame = "method"
@@ -75,9 +76,10 @@ class Session(Player):
         backend: Backend,
         sampling: Sampling,
         options: Mapping[str, Any] | None = None,
+        told: str | None = None,
     ) -> None:
         super().__init__(scenario, key, inst, {"method": method.name})
-        self.method, self.backend, self.sampling = method, backend, sampling
+        self.method, self.backend, self.sampling, self.told = method, backend, sampling, told
         self.options = method.settings(options)
         self._given = options
         self._calls: list[Turn | None] = []
@@ -202,7 +204,13 @@ class Session(Player):
 
     def prompt(self, agent: str | None = None, hint: str | None = None, **view: Any) -> tuple[Message, ...]:
         """The chat prompt of ``view(agent, **view)``; ``hint`` is one more instruction."""
-        return messages(self.view(agent, **view), hint)
+        seen = self.view(agent, **view)
+        return messages(seen, self.hint_for(seen, hint))
+
+    def hint_for(self, view: View, hint: str | None) -> str | None:
+        """``hint`` and the sentence that the model was taught to play under; None where there is neither."""
+        told = None if view.role in CHECKING else self.told
+        return " ".join(text for text in (hint, told) if text) or None
 
     def whole_context(self) -> str:
         """All agents' private texts. Raises RuntimeError in a method that is not marked as reading them."""
@@ -253,5 +261,7 @@ class _Seat:
         if view.tokens_left is not None:  # no more than what is left of the dialogue's budget
             limit = wanted.get("max_tokens", self._session.sampling.max_tokens)
             wanted["max_tokens"] = max(1, min(limit, view.tokens_left))
-        turn = await self._session.ask(view.agent, self._prompt(view, self._hint), seed=seed, **wanted)
+        turn = await self._session.ask(
+            view.agent, self._prompt(view, self._session.hint_for(view, self._hint)), seed=seed, **wanted
+        )
         return Act(turn.text, turn.tokens, finish=turn.finish, usage=turn.usage)

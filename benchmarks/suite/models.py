@@ -42,6 +42,17 @@ def config_of(model: ModelChoice) -> TrainConfig | None:
         raise ConfigError(f"models.{model.label}.train: {err}") from None
 
 
+def told(model: ModelChoice) -> str | None:
+    """The sentence that a model of a run was taught to play under (``condition``); None for one without."""
+    from optima_train.cli.model_paths import sentence_of
+    from optima_train.loop.runner import open_run
+
+    if model.backend is not None:
+        return sentence_of({"policy": model.backend, **model.options})
+    config = config_of(model) or open_run(Path(str(model.run)))
+    return None if config.condition is None else config.condition.told()
+
+
 def home(model: ModelChoice) -> str | None:
     """The full id of the environment a model was or will be trained in; None for a model that a backend names."""
     from optima_envs.spec import full_id

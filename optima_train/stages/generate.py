@@ -120,6 +120,6 @@ def format_info(pool: dict[str, str], name: str) -> dict[str, str]:
 
 def hinted_prompt(view: View, hint: str | None) -> Messages:
     """The prompt with its hint; a critic or checker gets none (the reference diversifies the solver's prompt alone)."""
-    from optima_agents.prompts import messages
+    from optima_agents.prompts import CHECKING, messages
 
-    return messages(view, None if view.role in ("critic", "checker") else hint)
+    return messages(view, None if view.role in CHECKING else hint)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.recording import debate, exchange, play
+from support.recording import Recorder, debate, exchange, play
 
-from benchmarks.methods.baseline import BASELINES
+from benchmarks.methods.baseline import BASELINES, Session
 from benchmarks.methods.dialogue import COMPACT
 from benchmarks.methods.reflexion import LESSONS, REFLECT
 from benchmarks.methods.self_refine import CRITICISE, satisfied
+from optima_agents import Sampling
+from optima_agents.formats import ACTING
+from optima_envs import EpisodeKey, Scenario, scenario
 
 BOTH = "Facts:\nSECRET-Alice\nSECRET-Bob\nQuestion: Which colour?"
 HALF = "Facts:\nSECRET-Alice\nQuestion: Which colour?"
@@ -59,6 +64,24 @@ def test_a_dialogue_without_agreement_runs_into_its_limit_and_the_answer_stated_
     assert (done.episode.outcome.stop, done.episode.outcome.answer, len(done.agents)) == ("max_turns", "teal", 4)
     none = play("dialogue", exchange(max_turns=4), ["well"])
     assert (none.episode.outcome.answer, none.episode.info["unparsed"]) == (None, 1)
+
+
+def test_react_demonstrates_thoughts_and_actions_where_there_are_tools():
+    world = scenario("twohop-search")
+    done = play("react", world, ["Thought: I search.\nAction: search[x]", "Final Answer: y"])
+    assert ACTING["react"] in done.requests[0].messages[0]["content"]
+    assert (BASELINES["react"].families, len(done.requests)) == (("tool",), 2)
+
+
+@pytest.mark.parametrize(("name", "world"), [("cot", debate()), ("solver-critic", debate()), ("reflexion", debate())])
+def test_the_sentence_a_model_was_taught_stands_in_every_prompt_but_a_checkers(name: str, world: Scenario):
+    recorder, inst = Recorder(["\\boxed{7}", "Fine."]), world.task[0]
+    session = Session(BASELINES[name], world, inst, EpisodeKey(inst.id), recorder, Sampling(0.0), told="Be right.")
+    asyncio.run(session.run())
+    systems = [request.messages[0]["content"] for request in recorder.requests]
+    checks = ["You are Bob" in system for system in systems]
+    assert [system.endswith(" Be right.") for system in systems] == [not check for check in checks]
+    assert any(checks) == (name == "solver-critic")
 
 
 def test_solver_and_critic_solve_advise_revise_and_stop_when_the_answer_stands():

@@ -173,6 +173,40 @@ def test_its_model_is_asked_for_under_a_sentence_elsewhere_too(
     assert main([*asked[:-1], f"hf:{random_model}"]) == 0
 
 
+def test_a_suite_plays_its_model_under_the_sentence(random_model: Path, outcomes: Path, tmp_path: Path) -> None:
+    source = f"data.own={{read: optima, files: ['{outcomes}']}}"
+    run = tmp_path / "run"
+    assert train(random_model, run, source, "condition={infer: correct}", "iterations=1", "dtype=float32") == 0
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        "name: told\ninstances: 4\nsampling: {temperature: 0, max_tokens: 8}\n"
+        "envs: [{id: twohop-asym, max_turns: 3}]\n"
+        f"models: [{{label: run, run: '{run}'}}, {{label: folder, backend: 'hf:{run}/model'}},\n"
+        f"  {{label: other, backend: 'hf:{random_model}'}}]\n"
+        "methods: [{name: dialogue, models: [run, folder, other]}]\n"
+    )
+    assert main(["bench", str(suite), "--out", str(tmp_path / "out"), "--no-report"]) == 0
+    said = {
+        label: [
+            turn.text
+            for e in EpisodeLog.read(tmp_path / f"out/cells/dialogue/twohop-asym/{label}/seed0/episodes.jsonl")
+            for turn in e.turns
+        ]
+        for label in ("run", "folder")
+    }  # fmt: skip
+    own = [turn.text for e in EpisodeLog.read(run / "it000/evaluate/episodes.jsonl") for turn in e.turns]
+    assert said["run"] == said["folder"] == own
+    assert [told_by(label, run, random_model) for label in ("run", "folder", "other")] == [GOOD, GOOD, None]
+
+
+def told_by(label: str, run: Path, other: Path) -> str | None:
+    from benchmarks.suite.models import told
+    from benchmarks.suite.settings import ModelChoice
+
+    ways = {"run": {"run": str(run)}, "folder": {"backend": f"hf:{run}/model"}, "other": {"backend": f"hf:{other}"}}
+    return told(ModelChoice(label=label, **ways[label]))
+
+
 def test_a_runs_own_dialogues_are_divided_by_their_reward(random_model: Path, tmp_path: Path) -> None:
     own = ["condition={by: reward, cuts: [-10], infer: correct, ratio: {incorrect: 1.0}}", "iterations=2"]
     assert train(random_model, tmp_path / "run", *own, "reward.weights.readability=0") == 0
