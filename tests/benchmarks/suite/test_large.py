@@ -25,7 +25,11 @@ def command(header: str) -> list[str]:
 
 def test_every_suite_says_how():
     contents = {path.stem: yaml.safe_load(path.read_text()) for path in CONFIGS.glob("*.yaml")}
-    suites = [name for name, content in contents.items() if "runs" not in content and name != "smollm2"]
+    # what plays finished runs says which recipes make them
+    suites = [
+        name for name, content in contents.items()
+        if "runs" not in content and not any("run" in model for model in content["models"])
+    ]  # fmt: skip
     assert set(HEADERS) == set(suites)
 
 

@@ -1,0 +1,53 @@
+"""The table of the ten systems: what is made before it is played, and which worlds real records add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.suite.settings import CONFIGS, load_suite, suite_of
+from benchmarks.training.agent_tuning import LOGS, RECORDS, SUITE, main, with_records, write_log
+from optima_agents import EpisodeLog
+from optima_train.config.loading import load, read
+
+SYSTEMS = "AgentTuning FireAct NAT Agent-FLAN AgentOhana Lumos STE ETO DebateGPT CMAT".split()
+METHODS = "agenttuning fireact nat flan imitate lumos ste eto debategpt cmat".split()
+
+
+def test_all_ten_systems_are_trained_by_their_method_and_stand_beside_prompting() -> None:
+    suite = load_suite(SUITE)
+    rows = {method.called: method for method in suite.methods}
+    assert set(SYSTEMS) <= set(rows) and {"react", "cot", "reflexion", "untrained"} <= set(rows)
+    trained = {model.label: model.train for model in suite.models}
+    for system, method in zip(SYSTEMS, METHODS, strict=True):
+        training = trained[rows[system].models[0]]  # type: ignore[index]
+        assert training is not None
+        assert load(training.recipe, training.overrides).method == method
+
+
+def test_logs_are_written_once_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "talk.jsonl"
+    path.parent.mkdir()
+    path.with_suffix(".part").write_text("half of a lo")  # of a killed try
+    write_log(path, *LOGS["talk"], 3)
+    before = path.read_bytes()
+    assert len(EpisodeLog.read(path)) == 3 and not path.with_suffix(".part").exists()
+    write_log(path, *LOGS["talk"], 5)
+    assert path.read_bytes() == before
+
+
+def test_real_records_are_played_by_whoever_plays_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    for name, _ in RECORDS.values():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    suite = suite_of(with_records(read(CONFIGS / f"{SUITE}.yaml"), tmp_path))
+    assert {"dbbench-sql", "hotpotqa-search"} <= {env.called for env in suite.envs}
+    played = {model.label: model.envs for model in suite.models if model.envs}
+    assert set(RECORDS) <= set(played["eto"]) and played["lumos"] == ("plan",)
+    monkeypatch.chdir(tmp_path)
+    missing = next(iter(RECORDS.values()))[0]
+    (tmp_path / missing).unlink()
+    assert main(["--records", str(tmp_path), "--dry-run"]) == 2
+    assert f"has no {missing}" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
