@@ -19,8 +19,8 @@ from optima_train.run.layout import RunDirectory
 
 MEANS = ("turns", "guesses", "nll", "failures")
 COLUMNS = (
-    "label", "iteration", "seeds", "n", "score", "score_ratio", "tokens", "token_ratio", "turns", "guesses", "nll",
-    "failures", "seconds",
+    "label", "iteration", "seeds", "n", "score", "score_ratio", "tokens", "token_ratio", "sampled", "turns", "guesses",
+    "nll", "failures", "seconds",
 )  # fmt: skip
 
 
@@ -44,21 +44,25 @@ def summarise(runs: Runs, failed: Mapping[tuple[str, int], str]) -> tuple[list[d
     """Rows in the order of ``runs``, and the runs that are not finished, each with the reason.
 
     A row averages the seeds that have evaluated this iteration; ``seeds`` names them, so a mean over fewer is seen.
-    ``seconds`` adds up the stages of a whole run, also those taken over from another, and is the slowest seed's.
+    ``seconds`` adds up the stages of a whole run, also those taken over from another, and is the slowest seed's;
+    ``sampled`` is the mean of the tokens that were sampled to train on, by all iterations so far.
     """
     evaluated: dict[tuple[str, int], dict[int, tuple[Path, dict[str, Any]]]] = defaultdict(dict)
     missing, last, seconds = [], {}, defaultdict(float)
+    sampled: dict[tuple[str, int], list[int]] = defaultdict(list)
     for label, seed, directory in runs:
         reason = _unfinished(directory)
         if reason:
             missing.append({"label": label, "seed": seed, "reason": failed.get((label, seed), reason)})
         run = RunDirectory(directory)
+        stages = [*read_lines(run.metrics)] if run.metrics.is_file() else []
         for row in read_json(run.results) if run.results.is_file() else []:
             evaluated[label, row["iteration"]][seed] = run.of_iteration(row["iteration"], "evaluate").episodes, row
+            before = [line for line in stages if line["iteration"] <= row["iteration"]]
+            sampled[label, row["iteration"]].append(sum(line.get("sampled_tokens", 0) for line in before))
             if row["label"] == "final":
                 last[label] = row["iteration"]
-                spent = sum(line["seconds"] for line in read_lines(run.metrics))
-                seconds[label] = max(seconds[label], spent)
+                seconds[label] = max(seconds[label], sum(line["seconds"] for line in stages))
     rows = []
     for label in dict.fromkeys(label for label, _, _ in runs):
         mine = sorted(iteration for name, iteration in evaluated if name == label)
@@ -67,6 +71,8 @@ def summarise(runs: Runs, failed: Mapping[tuple[str, int], str]) -> tuple[list[d
             base = _shared(row, evaluated.get((label, -1), {}))
             row["score_ratio"] = row["score"] / base["score"] if base["score"] else None
             row["token_ratio"] = row["tokens"] / base["tokens"] if base["tokens"] else None
+            spent = sampled[label, iteration]
+            row["sampled"] = sum(spent) / len(spent) or None
             row["final"] = last.get(label) == iteration
             row["seconds"] = seconds[label] if row["final"] else None
             rows.append(row)

@@ -108,7 +108,8 @@ class Rounds:
         jobs = training_jobs(config, number, len(self._scenario.task), seed, pool)
         seat = training_policy(partial(LLMPolicy, self._engine), config, 1.0, pool)
         tally = play(here, Cast(self._scenario, seat, config.generate), jobs)
-        return {"failures": tally.failures, "dialogue_tokens": tally.per_dialogue()["tokens"], "cut_turns": tally.cut}
+        told = {"dialogue_tokens": tally.per_dialogue()["tokens"], "sampled_tokens": tally.tokens}
+        return {"failures": tally.failures, **told, "cut_turns": tally.cut}
 
     def _render(self, view: View) -> list[int]:
         from optima_agents.prompts import messages
@@ -117,7 +118,8 @@ class Rounds:
 
     def numbers(self) -> dict[str, Any]:
         """Sums of the rounds' counts, and reward and tokens of the first and the last."""
-        counted = ("dialogues", "failures", "groups", "groups_without_spread", "rows", "trained_tokens")
+        counted = ("dialogues", "failures", "groups", "groups_without_spread", "rows")
+        counted += ("trained_tokens", "sampled_tokens")
         first, last = self.told[0], self.told[-1]
         return {
             "rounds": len(self.told),

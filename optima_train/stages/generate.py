@@ -38,6 +38,7 @@ class Generate:
                 "dialogues": tally.dialogues,
                 "failures": tally.failures,
                 **tally.per_dialogue(),
+                "sampled_tokens": tally.tokens,
                 "cut_turns": tally.cut,
                 "stops": dict(tally.stops),
                 "temperature": config.temperature_in(ctx.iteration),

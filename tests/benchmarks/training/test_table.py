@@ -23,7 +23,7 @@ SMALL = """env.max_turns=2 generate.instances=2 generate.samples=2 generate.max_
     evaluate.max_tokens=8 evaluate.nll=false device=cpu isolation=inline""".split()
 
 
-@pytest.mark.parametrize("name", ["methods", "arith", "ablations"])
+@pytest.mark.parametrize("name", ["methods", "arith", "ablations", "online", "online-trees"])
 def test_packaged_comparisons_name_recipes_that_exist(name: str, tmp_path: Path):
     comparison = check(read(CONFIGS / f"{name}.yaml"), Comparison)
     runs = list(planned(comparison, tmp_path, (), None))
@@ -109,7 +109,10 @@ def write_run(directory: Path, evaluations: list[list[tuple[float, int]]], plann
         )
     finished = len(evaluations) == planned
     (directory / "results.json").write_text(json.dumps(results))
-    (directory / "metrics.jsonl").write_text('{"seconds": 5}\n{"seconds": 7}\n')
+    (directory / "metrics.jsonl").write_text(
+        '{"iteration": -1, "seconds": 5}\n{"iteration": 0, "seconds": 3, "sampled_tokens": 40}\n'
+        '{"iteration": 0, "seconds": 4}\n{"iteration": 1, "seconds": 0, "sampled_tokens": 2}\n'
+    )
     (directory / "state.json").write_text(json.dumps({"next_step": None if finished else "it001/grow"}))
 
 
@@ -141,6 +144,7 @@ def test_the_table_averages_seeds_and_names_what_is_missing(tmp_path: Path):
     assert (final["score"], final["tokens"]) == (0.75, 15)
     assert final["score_ci"] == bootstrap([1.0, 0.5]), "an instance counts once, however many seeds answered it"
     assert (final["score_ratio"], final["token_ratio"], final["seconds"]) == (3.0, 0.15, 12)
+    assert (rows[0]["sampled"], final["sampled"]) == (None, 40), "tokens of this iteration and of those before"
     assert final["score_by_seed"] == {"0": 1.0, "1": 0.5}
     alone = rows[3]
     assert (alone["seeds"], alone["score"], alone["score_ratio"]) == ([0], 1.0, 4.0), "against its own seed's start"
