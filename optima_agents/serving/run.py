@@ -26,10 +26,10 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-async def run(make: Callable[[Callable[[], None]], Endpoint], listening: socket.socket, *, grace: float) -> Endpoint:
+async def run(make: Callable[[Callable[[], None]], Endpoint], listening: socket.socket, *, grace: float) -> None:
     """Serve until a signal, or until the endpoint can answer no more; then ``grace`` seconds for what is under way.
 
-    ``make`` is given what the endpoint calls when it cannot go on. Returns the endpoint.
+    ``make`` is given what the endpoint calls when it cannot go on.
     """
     server: uvicorn.Server | None = None
 
@@ -56,4 +56,3 @@ async def run(make: Callable[[Callable[[], None]], Endpoint], listening: socket.
         await server.serve(sockets=[listening])
     finally:
         await asyncio.shield(endpoint.close())
-    return endpoint

@@ -127,8 +127,9 @@ class Package:
 
 
 def literal(text: str) -> str:
-    """A text between quotes, as Python, TOML and YAML all read it."""
-    return json.dumps(" ".join(text.split()), ensure_ascii=False)
+    """A text between quotes, as Python, TOML and YAML all read it; control characters become spaces."""
+    plain = "".join(sign if sign.isprintable() else " " for sign in text)
+    return json.dumps(" ".join(plain.split()), ensure_ascii=False)
 
 
 def write_files(out: Path, files: Mapping[str, str]) -> None:

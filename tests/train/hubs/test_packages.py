@@ -13,7 +13,7 @@ from optima_envs import EnvSpec, Instance, Sheet, register, scenario
 from optima_envs.documents import load_yaml
 from optima_train.hubs.dataset import licence, lines, to_hf
 from optima_train.hubs.environment import KINDS
-from optima_train.hubs.package import ExportError, Package
+from optima_train.hubs.package import ExportError, Package, literal
 
 HOSTILE = (
     'a "quoted" $env ${module} \\ `code` \n# line | cell\nimport os; os.system("x") <script> \'\'\' """ é \U0001f600'
@@ -119,3 +119,10 @@ def test_other_peoples_data_stay_where_they_are(tmp_path: Path):
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["README.md"]
     head = load_yaml((tmp_path / "out" / "README.md").read_text().split("---")[1])
     assert (head["license"], "configs" in head) == ("cc-by-sa-4.0", False)
+
+
+@pytest.mark.parametrize("sign", ["\x7f", "\x00", "\x85", "\x9c", "\ud800", "\u2028", "\n"])
+def test_a_literal_is_one_whatever_stands_in_it(sign: str):
+    text = f'a "b"{sign}c é'
+    read = tomllib.loads(f"x = {literal(text)}")["x"]
+    assert read == load_yaml(literal(text)) == ast.literal_eval(literal(text)) == 'a "b" c é'
