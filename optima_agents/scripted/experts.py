@@ -29,8 +29,10 @@ LITTLE = frozenset(
     "his her their they this that these those which who whom whose what when where also there".split()
 )
 _ASIDE = re.compile(r"\s*\([^()]*\)")
+_CALL = re.compile(r"\w+\[")
 _NUMBERED = re.compile(r"Document \d+: ")
 
+REACT = "react"
 Experts = Callable[["Scenario", str], Callable[[Indexed], Policy]]
 EXPERTS: Registry[Experts] = Registry("expert", "optima.experts")
 """By family of games: a function of the scenario and a style to a function of a rollout's job to the policy that plays
@@ -142,15 +144,42 @@ def tellers(scenario: Scenario, style: str) -> Callable[[Indexed], Policy]:
 
 
 @EXPERTS.register("tool")
-@EXPERTS.register("plan")
 def acting(scenario: Scenario, style: str) -> Callable[[Indexed], Policy]:
-    """The perfect dialogue of a task that knows its own (``task.solution``)."""
-    task: Any = scenario.task
+    """The perfect dialogue of a task that knows its own (``task.solution``); in the style ``react`` with a thought in
+    front of each action."""
+    if style not in (PLAIN, REACT):
+        raise ValueError(f"worlds are acted upon in the styles {PLAIN} and {REACT}, not {style!r}")
+    task = _solved(scenario)
+    if style == PLAIN:
+        return solver(task)
+
+    def policy(job: Indexed) -> Policy:
+        lines = dict(task.solution(task[job.index]))
+        return Solver({**lines, "actor": thoughtful(lines["actor"])})
+
+    return policy
+
+
+def thoughtful(lines: Sequence[str]) -> list[str]:
+    """Actions in ReAct's form."""
+    thoughts = ["I look for what is asked.", *["This leads to the next step."] * (len(lines) - 2), "Now I know it."]
+    marked = [f"Action: {line}" if _CALL.match(line) else line for line in lines]
+    return [f"Thought: {thought}\n{line}" for thought, line in zip(thoughts[-len(lines) :], marked, strict=True)]
+
+
+@EXPERTS.register("plan")
+def planning(scenario: Scenario, style: str) -> Callable[[Indexed], Policy]:
+    """The perfect dialogue of planner and grounder."""
     if style != PLAIN:
-        raise ValueError(f"worlds are acted upon in the style {PLAIN} only, not {style!r}")
-    if not hasattr(task, "solution"):
-        raise ValueError(f"{scenario.id}: its task knows no perfect dialogues")
+        raise ValueError(f"plans are made in the style {PLAIN} only, not {style!r}")
+    task = _solved(scenario)
     return at_once(task) if getattr(scenario.rules, "formulation", "") == "onetime" else solver(task)
+
+
+def _solved(scenario: Scenario) -> Any:
+    if not hasattr(scenario.task, "solution"):
+        raise ValueError(f"{scenario.id}: its task knows no perfect dialogues")
+    return scenario.task
 
 
 def at_once(task: Any) -> Callable[[Indexed], Policy]:

@@ -10,7 +10,7 @@ import pytest
 
 import optima_envs
 from optima_agents import Job, rollout
-from optima_agents.formats import TALK
+from optima_agents.formats import ACTING, TALK
 from optima_agents.making import make_policy
 from optima_agents.scripted import experts
 from optima_agents.scripted.experts import STYLES, Style, Teller, expert, hint_of, window
@@ -85,6 +85,15 @@ def test_the_answer_counts_before_the_question(words: str, limit: int, kept: Seq
     assert split[start : start + limit] == kept
 
 
+def test_in_the_style_react_every_action_has_its_thought() -> None:
+    for episode in played(optima_envs.scenario("twohop-search"), "react", 3):
+        said = [turn.text.splitlines() for turn in episode.turns if turn.agent == "Alice"]
+        assert episode.score == 1.0 and not episode.info.get("faults")
+        assert all(lines[0].startswith("Thought: ") and len(lines) == 2 for lines in said)
+        assert [lines[1].partition(": ")[0] for lines in said] == [*["Action"] * (len(said) - 1), "Final Answer"]
+    assert hint_of("react") == ACTING["react"]
+
+
 def test_worlds_with_tools_are_played_by_their_own_solution() -> None:
     for episode in played(optima_envs.scenario("arith-plan"), "plain", 3):
         assert episode.score == 1.0
@@ -95,6 +104,7 @@ def test_worlds_with_tools_are_played_by_their_own_solution() -> None:
     [
         ("twohop-asym", "sonnet", "no style 'sonnet'; choose from plain, notes, telegram"),
         ("arith-plan", "notes", "in the style plain only"),
+        ("twohop-search", "notes", "in the styles plain and react"),
         ("arith-debate", "plain", "no scripted expert for games of the family 'debate'"),
     ],
 )
