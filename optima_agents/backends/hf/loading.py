@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -72,13 +73,16 @@ def load_model(
         model.set_attn_implementation(NAME)
     model = model.to(device).eval().requires_grad_(False)
     check(model, source)
-    folders = [check_adapter(folder) for folder in (adapters or {}).values()]
-    if soft := [folder for folder in folders if is_soft_prompt(folder)]:
+    merged = None if adapter is None else check_adapter(adapter)
+    named = {name: check_adapter(folder) for name, folder in (adapters or {}).items()}
+    if soft := [folder for folder in named.values() if is_soft_prompt(folder)]:
         raise ValueError(f"{soft[0]} is a soft prompt, which all requests share: give it as adapter")
-    if adapter is not None and is_soft_prompt(check_adapter(adapter)):
-        before = add_soft_prompt(model, check_adapter(adapter))
-        return model.to(device).eval().requires_grad_(False), before
-    return _adapted(model, adapter, adapters).to(device).eval().requires_grad_(False), ()
+    before: tuple[int, ...] = ()
+    if merged is not None and is_soft_prompt(merged):
+        before = add_soft_prompt(model, merged)
+    else:
+        model = _adapted(model, merged, named)
+    return model.to(device).eval().requires_grad_(False), before
 
 
 def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
@@ -88,19 +92,20 @@ def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
     return {i for i in ids | {tokenizer.eos_token_id, end_of_turn} if i is not None}
 
 
-def _adapted(model: Any, adapter: Any, adapters: Mapping[str, Any] | None) -> Any:
-    if adapter is None and not adapters:
+def _adapted(model: Any, merged: str | None, named: Mapping[str, str]) -> Any:
+    """``model`` with one adapter merged, or with several beside each other."""
+    if merged is None and not named:
         return model
     from peft import PeftModel
 
-    if adapter is not None:
-        return PeftModel.from_pretrained(model, check_adapter(adapter)).merge_and_unload()
+    if merged is not None:
+        return PeftModel.from_pretrained(model, merged).merge_and_unload()
     wrapped: Any = None
-    for name, folder in (adapters or {}).items():
+    for name, folder in named.items():
         if wrapped is None:
-            wrapped = PeftModel.from_pretrained(model, check_adapter(folder), adapter_name=name)
+            wrapped = PeftModel.from_pretrained(model, folder, adapter_name=name)
         else:
-            wrapped.load_adapter(check_adapter(folder), adapter_name=name)
+            wrapped.load_adapter(folder, adapter_name=name)
     return wrapped
 
 
@@ -112,13 +117,33 @@ def fix_positions(model: Any) -> None:
 
     longest = window(model.config)
     for module in model.modules():
-        kind = getattr(module, "rope_type", None)
-        if kind not in ("longrope", "dynamic") or longest is None:
+        kinds = getattr(module, "rope_type", None)
+        by_layer = kinds if isinstance(kinds, dict) else {"": kinds}  # Gemma 3 has frequencies for each kind of layer
+        moving = [layer for layer, kind in by_layer.items() if kind in ("longrope", "dynamic")]
+        if longest is None or not moving:
             continue
-        device = module.inv_freq.device
-        frequencies, module.attention_scaling = ROPE_INIT_FUNCTIONS[kind](module.config, device, seq_len=longest)
-        module.register_buffer("inv_freq", frequencies, persistent=False)
-        module.rope_type = "default"  # asked at every pass, to choose the frequencies again
+        for layer in moving:
+            prefix, told = (f"{layer}_", {"layer_type": layer}) if layer else ("", {})
+            device = getattr(module, f"{prefix}inv_freq").device
+            fixed = ROPE_INIT_FUNCTIONS[by_layer[layer]](module.config, device, seq_len=longest, **told)
+            module.register_buffer(f"{prefix}inv_freq", fixed[0], persistent=False)
+            setattr(module, f"{prefix}attention_scaling", fixed[1])
+            if not layer:
+                _fix_own_forward(module, fixed, longest)
+        still = {layer: "default" if layer in moving else kind for layer, kind in by_layer.items()}
+        module.rope_type = still if isinstance(kinds, dict) else still[""]  # asked at every pass, to choose again
+
+
+def _fix_own_forward(module: Any, fixed: tuple[Any, float], longest: int) -> None:
+    """PhiMoE makes its frequencies anew at every pass, and scales them by the longest text."""
+    parameters = module.config.rope_parameters
+    if "long_mscale" not in parameters:
+        return
+    reach = "long" if longest > parameters["original_max_position_embeddings"] else "short"
+    module.rope_init_fn = lambda config, *given, **more: fixed
+    module.config = copy.deepcopy(module.config)  # the model's own is saved with it
+    scale = parameters[f"{reach}_mscale"]
+    module.config.rope_parameters.update(long_mscale=scale, short_mscale=scale)
 
 
 def _mend_generation(model: Any) -> None:

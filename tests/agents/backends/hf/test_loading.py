@@ -243,3 +243,12 @@ def test_a_generation_config_that_cannot_be_saved_costs_no_trained_weights(tmp_p
         model = checkpoints.load_model(ModelRef(str(folder)), "fp32", None)
         model.save_pretrained(tmp_path / "saved")
         assert model.generation_config.eos_token_id == [2, 7]
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff\xfe", b"null", b"[" * 100_000], ids=range(5))
+def test_an_adapter_with_broken_settings_is_refused_by_name(tmp_path, small_model, content):
+    (tmp_path / "adapter_config.json").write_bytes(content)
+    (tmp_path / "adapter_model.safetensors").touch()
+    for given in ({"adapter": tmp_path}, {"adapters": {"Alice": tmp_path}}):
+        with pytest.raises(ValueError, match="adapter_config.json"):
+            TransformersBackend(str(small_model), device="cpu", **given)

@@ -107,3 +107,41 @@ def test_transformers_itself_lets_one_text_change_another(tmp_path: Path) -> Non
             beside = model(padded).logits[0, len(short) - 1]
         apart.append(float((alone - beside).abs().max()))
     assert apart[0] > 1e-3 and apart[1] < 1e-5
+
+
+def other_models() -> dict[str, Any]:
+    """Frequencies by kind of layer (Gemma 3), and a rotary pass of its own (PhiMoE)."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PhimoeConfig, PhimoeForCausalLM
+
+    size: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    size |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": WINDOW}
+    size |= {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
+    long = {"rope_type": "longrope", **THETA, **KINDS["longrope"]}
+    layers = ["full_attention", "sliding_attention"]
+    by_layer = {"full_attention": long, "sliding_attention": {"rope_type": "default", **THETA}}
+    gemma = Gemma3TextConfig(**size, head_dim=8, layer_types=layers, sliding_window=64, rope_parameters=by_layer)
+    scaled = {**long, "short_mscale": 1.0, "long_mscale": 1.3}
+    phi = PhimoeConfig(**size, num_local_experts=2, num_experts_per_tok=2, rope_parameters=scaled)
+    return {"gemma3": (Gemma3ForCausalLM, gemma), "phimoe": (PhimoeForCausalLM, phi)}
+
+
+@pytest.mark.parametrize("name", ["gemma3", "phimoe"])
+def test_models_with_rotary_passes_of_their_own_are_fixed_too(name: str, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    kind, config = other_models()[name]
+    torch.manual_seed(0)
+    kind(config).save_pretrained(tmp_path)
+    short, long = ids(20, 1), ids(60, 2)
+    padded, mask = torch.tensor([[*short, *[0] * 40], long]), torch.tensor([[1] * 20 + [0] * 40, [1] * 60])
+    apart, fixed = [], load_causal(str(tmp_path), "float32")
+    for model in (AutoModelForCausalLM.from_pretrained(tmp_path), fixed):
+        with torch.no_grad():
+            alone = model.eval()(torch.tensor([short])).logits[0, -1]
+            beside = model(padded, attention_mask=mask).logits[0, len(short) - 1]
+        apart.append(float((alone - beside).abs().max()))
+    assert apart[0] > 1e-4 and apart[1] < 1e-6
+    fixed.save_pretrained(tmp_path / "again")  # what is fixed while it plays is not saved
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "again").config
+    assert again.rope_parameters == AutoModelForCausalLM.from_pretrained(tmp_path).config.rope_parameters
