@@ -83,14 +83,24 @@ def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: T
     adapter_only = config.prompt_tokens is not None or (config.lora is not None and not config.lora.merge)
     if config.lora is not None and config.lora.merge:
         model = model.merge_and_unload()
-    if not adapter_only and config.precision == "bf16":
-        model = model.to(torch.bfloat16)
+    if not adapter_only:
+        _as_loaded(model, start)
+        model = model.to(torch.bfloat16) if config.precision == "bf16" else model
     final = StageDirectory(out).adapter if adapter_only else StageDirectory(out).model
     temporary = fresh_directory(final.with_name(f".{final.name}.partial"))
     model.save_pretrained(temporary, safe_serialization=True)
     tokenizer.save_pretrained(temporary)
     publish(temporary, final)
     return ModelRef(start.model, final.name) if adapter_only else ModelRef(final.name)
+
+
+def _as_loaded(model: Any, start: ModelRef) -> None:
+    """TRL has a mixture of experts tell its router's choices while it trains; what is saved need not."""
+    from optima_agents.backends.chat.model_files import load_config, resolve
+
+    config, before = model.config.get_text_config(), load_config(resolve(start.model)).get_text_config()
+    if hasattr(config, "output_router_logits"):
+        config.output_router_logits = getattr(before, "output_router_logits", False)
 
 
 def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: int) -> Any:
@@ -134,6 +144,7 @@ def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
     from transformers import set_seed
 
     from optima_agents.backends.chat.model_files import ADAPTER, check_adapter
+    from optima_agents.backends.hf.soft_prompt import VECTORS
 
     set_seed(seed)
     wanted = PromptTuningConfig(
@@ -143,7 +154,7 @@ def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
     if adapter is not None:
         from safetensors.torch import load_file
 
-        known = load_file(Path(check_adapter(adapter)) / ADAPTER).get("prompt_embeddings")
+        known = load_file(Path(check_adapter(adapter)) / ADAPTER).get(VECTORS)
         vectors = softened.prompt_encoder["default"].embedding.weight
         if known is None or known.shape != vectors.shape:
             raise StageError(f"train.prompt_tokens={tokens}: {adapter} is no soft prompt of so many vectors")
@@ -152,15 +163,19 @@ def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
 
 
 def check_targets(model: Any, targets: tuple[str, ...]) -> None:
-    """Raises StageError for a target that names no linear module of ``model``, listing those there are, or its output
-    layer, whose adapter TRL's losses would pass by."""
+    """Raises StageError for a target that names no linear module of ``model``, listing those there are and the experts
+    that are fused into one tensor, or its output layer, whose adapter TRL's losses would pass by."""
     import torch
 
     names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
     missing = [t for t in targets if not any(name == t or name.endswith(f".{t}") for name in names)]
     if missing:
         known = sorted({re.sub(r".*\.", "", name) for name in names})
-        raise StageError(f"train.lora.targets: no module named {', '.join(missing)}; the model has {', '.join(known)}")
+        fused = sorted({re.sub(r".*\d\.", "", name) for name, weight in model.named_parameters() if weight.dim() == 3})
+        experts = f"; its experts are fused into {' and '.join(fused)}, which take no adapter" if fused else ""
+        raise StageError(
+            f"train.lora.targets: no module named {', '.join(missing)}; the model has {', '.join(known)}{experts}"
+        )
     output = next((name for name, module in model.named_modules() if module is model.get_output_embeddings()), None)
     if output is not None and any(output == t or output.endswith(f".{t}") for t in targets):
         raise StageError(f"train.lora.targets: the output layer {output} cannot have an adapter; leave it out")
