@@ -117,8 +117,10 @@ def fix_positions(model: Any) -> None:
 
     longest = window(model.config)
     for module in model.modules():
-        kinds = getattr(module, "rope_type", None)
-        by_layer = kinds if isinstance(kinds, dict) else {"": kinds}  # Gemma 3 has frequencies for each kind of layer
+        kinds: Any = getattr(module, "rope_type", None)
+        by_layer: dict[str, Any] = (
+            kinds if isinstance(kinds, dict) else {"": kinds}
+        )  # Gemma 3 has frequencies for each kind of layer
         moving = [layer for layer, kind in by_layer.items() if kind in ("longrope", "dynamic")]
         if longest is None or not moving:
             continue

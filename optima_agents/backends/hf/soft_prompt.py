@@ -17,7 +17,7 @@ VECTORS = "prompt_embeddings"  # PEFT's name for them
 
 
 def is_soft_prompt(folder: str) -> bool:
-    """Whether a local adapter is a soft prompt; other adapters are LoRA. Raises ValueError for a config that is none."""
+    """Whether a local adapter is a soft prompt; others are LoRA. Raises ValueError for a config that is none."""
     file = Path(folder) / "adapter_config.json"
     if not file.is_file():
         return False

@@ -203,7 +203,11 @@ def told_by(label: str, run: Path, other: Path) -> str | None:
     from benchmarks.suite.models import told
     from benchmarks.suite.settings import ModelChoice
 
-    ways = {"run": {"run": str(run)}, "folder": {"backend": f"hf:{run}/model"}, "other": {"backend": f"hf:{other}"}}
+    ways: dict[str, dict[str, Any]] = {
+        "run": {"run": str(run)},
+        "folder": {"backend": f"hf:{run}/model"},
+        "other": {"backend": f"hf:{other}"},
+    }
     return told(ModelChoice(label=label, **ways[label]))
 
 

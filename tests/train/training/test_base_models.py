@@ -118,10 +118,11 @@ def test_preferences_and_policy_gradients_have_it_too(mixture: Path, tmp_path: P
     assert step["loss"] == pytest.approx(0.6931472 + WEIGHT * step["aux_loss"], abs=1e-3)
     stored = [one.model_copy(update={"logprobs": [-1.0] * sum(one.lengths)}) for one in policy_rows()]
     online = trainer_of(mixture, GrpoConfig(learning_rate=1e-3, micro_batch=2, importance="none"), stored, tmp_path)
-    before = online.model.model.layers[0].mlp.gate.weight.detach().clone()
+    learner: Any = online.model
+    before = learner.model.layers[0].mlp.gate.weight.detach().clone()
     online.train()
     assert any(line.get("aux_loss", 0) > 1.0 for line in online.state.log_history)
-    assert not before.equal(online.model.model.layers[0].mlp.gate.weight)
+    assert not before.equal(learner.model.layers[0].mlp.gate.weight)
 
 
 def test_adapters_of_attention_train_and_the_experts_stay(mixture: Path, tmp_path: Path) -> None:
@@ -142,8 +143,8 @@ def test_an_adapter_that_matches_nothing_is_refused_with_the_fused_experts(
     mixture: Path, tmp_path: Path, target: str
 ) -> None:
     ctx = context(tmp_path, mixture, f"train.lora={{rank: 4, targets: [q_proj, {target}]}}")
-    with pytest.raises(StageError, match=f"no module named {target}; the model has k_proj, .*q_proj.*; its experts are "
-                                         r"fused into \S*down_proj and \S*gate_up_proj, which take no adapter"):  # fmt: skip
+    fused = r"its experts are fused into \S*down_proj and \S*gate_up_proj, which take no adapter"
+    with pytest.raises(StageError, match=f"no module named {target}; the model has k_proj, .*q_proj.*; {fused}"):
         execute(ctx.step, ctx)
 
 

@@ -249,6 +249,7 @@ def test_a_generation_config_that_cannot_be_saved_costs_no_trained_weights(tmp_p
 def test_an_adapter_with_broken_settings_is_refused_by_name(tmp_path, small_model, content):
     (tmp_path / "adapter_config.json").write_bytes(content)
     (tmp_path / "adapter_model.safetensors").touch()
-    for given in ({"adapter": tmp_path}, {"adapters": {"Alice": tmp_path}}):
-        with pytest.raises(ValueError, match="adapter_config.json"):
+    ways: tuple[dict[str, Any], ...] = ({"adapter": tmp_path}, {"adapters": {"Alice": tmp_path}})
+    for given in ways:
+        with pytest.raises(ValueError, match=r"adapter_config\.json"):
             TransformersBackend(str(small_model), device="cpu", **given)
