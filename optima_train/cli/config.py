@@ -8,10 +8,12 @@ editor completes and checks recipes.
 from __future__ import annotations
 
 import argparse
+import difflib
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
     recipes = [item for item in args.what if "=" not in item and item not in known]
     if len(recipes) > 1 or (overrides and not recipes):
         raise UserError("one recipe at a time; " + (", ".join(recipes) or "name the one that these settings are for"))
+    for name in recipes:  # a misspelt setting would be asked for as a recipe
+        if "." in name and (near := difflib.get_close_matches(name, known, n=3)) and not Path(name).is_file():
+            raise UserError(f"no setting {name!r}; did you mean {' or '.join(near)}?")
     values = values_of(recipes[0], overrides) if recipes else {}
     print("\n".join(details(named, values)) if named else listing(values))
     return 0

@@ -70,7 +70,7 @@ def test_settings_are_listed_with_default_and_meaning(capsys: pytest.CaptureFixt
     assert "train.lora.rank=16  (whole number)\n    " in some
     assert "reward.weights={task: 1.0, tokens: 0.6, readability: 1.0}  (mapping)" in some
     assert "model=meta-llama/Meta-Llama-3-8B-Instruct  (text; no default)" in some
-    for wrong in (("2wmh-isft", "sed=7"), ("seed=7",), ("2wmh-isft", "2wmh-idpo"), ("trian",)):
+    for wrong in (("2wmh-isft", "sed=7"), ("seed=7",), ("2wmh-isft", "2wmh-idpo"), ("trian",), ("train.learnin_rate",)):
         assert main(["config", "show", *wrong]) == 2
     capsys.readouterr()
     assert {"extends", "train", "model"} <= json.loads(shown_by("config", "schema"))["properties"].keys()
