@@ -13,8 +13,10 @@ import argparse
 import asyncio
 import json
 import random
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +100,9 @@ def rejected(seed: int, count: int, size: int, validation: int) -> dict[str, Any
         given = contexts[0].run.of_iteration(1, "pairs")
         given.path.mkdir(parents=True)
         write_records(given.pairs, rows)
-        for ctx in contexts:
-            execute(ctx.step, ctx)
+        with redirect_stdout(sys.stderr):  # trainers print as they go
+            for ctx in contexts:
+                execute(ctx.step, ctx)
         groups = list(read_lines(contexts[1].files.groups))
     engines.close()
     kept = {row for group in groups for row in group["kept"]}
