@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from optima_envs.games.tool_use import ToolUse
-from optima_envs.records import ENVIRONMENT, Episode, Turn
+from optima_envs.records import Episode, Turn
 from optima_envs.scoring.metrics import Unjudged
 from optima_envs.scoring.thinking import visible
 from optima_envs.text import utf8
 from optima_envs.tools.world import WORLDS, offered
 
-from .rows import rules_of
+from .rows import as_transcript, rules_of
 from .transcript import AGENT, USER, BadRow, episode
 
 if TYPE_CHECKING:
@@ -82,20 +82,16 @@ def explored() -> Callable[[Episode], Episode]:
 
     One that was not right is dropped.
     """
-    from optima_agents.prompts import messages
-
-    roles = {"user": USER, "assistant": AGENT, ENVIRONMENT: ENVIRONMENT}
 
     def step(item: Episode) -> Episode:
         if not item.correct:
             raise BadRow("not right, so it shows no trial")
-        rules, inst = rules_of(item), item.instance
-        tools, told = tools_of(rules, inst.meta), messages(rules.view(inst, item.turns, rules.agents[0]))
+        inst, told = item.instance, as_transcript(item)
+        tools = tools_of(rules_of(item), inst.meta)
         used = next((name for name in tools if any(name in turn.text for turn in item.turns)), next(iter(tools)))
-        turns = [Turn(AGENT, one_line(inst.question, MAX_TASK))]
-        turns += [Turn(roles[row["role"]], row["content"]) for row in told[1:]]
-        turns += [Turn(USER, REFLECT), Turn(AGENT, "Yes.")]
+        turns = [Turn(AGENT, one_line(inst.question, MAX_TASK)), Turn(USER, told.instance.question)]
+        turns += [*told.turns, Turn(USER, REFLECT), Turn(AGENT, "Yes.")]
         opening = imagine(tools[used], one_line(inst.question, MAX_SAID))
-        return episode("explored", inst.id, opening, turns, system=told[0]["content"], score=item.score)
+        return episode("explored", inst.id, opening, turns, system=told.instance.meta["system"], score=item.score)
 
     return step

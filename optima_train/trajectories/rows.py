@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from optima_envs.keywords import Keywords
-from optima_envs.records import Episode, Turn
+from optima_envs.records import ENVIRONMENT, Episode, Turn
 from optima_envs.registry import load_attr
 from optima_envs.spec import spec
 
 from ..run.records import TrainingRow
 from ..stages.generate import hinted_prompt
 from ..stages.rows import NO_IDS, rows_of
-from .transcript import OTHERS, Transcript, imported, messages, trained
+from .transcript import AGENT, OTHERS, USER, BadRow, Transcript, episode, imported, messages, trained
 
 if TYPE_CHECKING:
     from optima_agents.backends.chat.templates import ChatTokenizer
@@ -100,3 +100,25 @@ def rules_of(item: Episode) -> Rules:
     takes, agents = Keywords.of(factory), agents_of(item)
     kwargs = {key: value for key, value in made.defaults.items() if key in takes}
     return factory(**(kwargs | ({"agents": agents} if len(agents) > 1 and "agents" in takes else {})))
+
+
+def as_transcript(item: Episode) -> Episode:
+    """A dialogue of ours in which one agent acts on a world, as a transcript like those of other people. Raises BadRow
+    for one of several agents."""
+    from optima_agents.prompts import messages as prompt
+
+    rules = rules_of(item)
+    if len(rules.agents) > 1:
+        raise BadRow("several agents speak, so it is no run of one agent")
+    speakers = {"user": USER, "assistant": AGENT, ENVIRONMENT: ENVIRONMENT}
+    system, opening, *said = prompt(rules.view(item.instance, item.turns, rules.agents[0]))
+    return episode(
+        item.env.rpartition("/")[2],
+        item.instance.id,
+        opening["content"],
+        [Turn(speakers[row["role"]], row["content"]) for row in said],
+        system=system["content"],
+        answers=item.instance.answers,
+        answer=item.outcome.answer,
+        score=None if item.info.get("unscored") else item.score,
+    )

@@ -16,7 +16,9 @@ from itertools import islice
 from optima_envs.records import Episode, Turn
 
 from ..acts import Act, answer_of, final, read_turn
-from ..transcript import AGENT, OTHERS, USER, BadRow, retold, trained
+from ..exploring import tools_of
+from ..rows import as_transcript, rules_of
+from ..transcript import AGENT, OTHERS, USER, BadRow, Dropped, imported, retold, trained
 
 REASONING, RETRIEVAL, UNDERSTANDING, INSTRUCTION = "reasoning", "retrieval", "understanding", "instruction"
 WEIGHTS = {REASONING: 1.0, RETRIEVAL: 0.25, UNDERSTANDING: 0.75, INSTRUCTION: 0.75}
@@ -29,23 +31,30 @@ _MENTION = re.compile(
     re.IGNORECASE,
 )
 
-Whole = Callable[[Iterator[Episode]], Iterator[Episode]]
+Whole = Callable[[Iterator[Episode]], Iterator[Episode | Dropped]]
 
 
 def chat(format_share: float = 0.1, seed: int = 0) -> Whole:
     """Convert all but ``format_share`` of the runs, exactly (to the nearest one), drawn by ``seed`` within blocks of
-    1024. Raises ValueError for a share outside [0, 1]."""
+    1024. Our own dialogues with tools are runs too; those of several agents are dropped. Raises ValueError for a share
+    outside [0, 1]."""
     if not 0 <= format_share <= 1:
         raise ValueError(f"format_share is a share from 0 to 1, not {format_share}")
 
-    def step(items: Iterator[Episode]) -> Iterator[Episode]:
+    def step(items: Iterator[Episode]) -> Iterator[Episode | Dropped]:
         rng = random.Random(f"chat/{seed}")
         before = 0
         while block := list(islice(items, BLOCK)):
             wanted = due(before + len(block), format_share) - due(before, format_share)
             kept = set(rng.sample(range(len(block)), wanted))
             for place, item in enumerate(block):
-                yield replace(item, info={**item.info, "form_kept": True}) if place in kept else converted(item)
+                if place in kept:
+                    yield replace(item, info={**item.info, "form_kept": True})
+                    continue
+                try:
+                    yield converted(item if imported(item) else own_run(item))
+                except ValueError as err:
+                    yield Dropped("", 0, item.instance.id, str(err))
             before += len(block)
 
     setattr(step, "whole", True)  # noqa: B010 - it sees the stream, see pipeline.py
@@ -55,6 +64,17 @@ def chat(format_share: float = 0.1, seed: int = 0) -> Whole:
 def due(count: int, share: float) -> int:
     """How many of the first ``count`` a share is, to the nearest one."""
     return int(count * share + 0.5)
+
+
+def own_run(item: Episode) -> Episode:
+    """A dialogue of ours as a run, its bare actions behind a label, as the grammar reads them. Raises ValueError for
+    one of several agents, or without tools."""
+    names = "|".join(map(re.escape, tools_of(rules_of(item), item.instance.meta)))
+    bare = re.compile(rf"^(?=(?:{names})\[)|^(?=```({names})\b)", re.MULTILINE)
+    run = as_transcript(item)
+    label = lambda match: f"Action: {match[1]}\n" if match[1] else "Action: "  # noqa: E731
+    turns = [turn if turn.agent in OTHERS else replace(turn, text=bare.sub(label, turn.text)) for turn in run.turns]
+    return replace(run, turns=tuple(turns))
 
 
 def converted(item: Episode) -> Episode:

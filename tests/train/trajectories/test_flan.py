@@ -14,6 +14,7 @@ from support.steps import go, made, reasons
 from optima_envs import Episode, EpisodeKey, Outcome, Turn, scenario
 from optima_train.tiny.dialogues import dialogues
 from optima_train.trajectories import read
+from optima_train.trajectories.rows import Tokeniser
 from optima_train.trajectories.steps.flan import WEIGHTS, answer_in, calls_of
 from optima_train.trajectories.steps.negatives import ABSENT, IDLE
 from optima_train.trajectories.transcript import trained
@@ -39,6 +40,28 @@ def test_chat_keeps_calls_and_answers_and_loses_the_format(tmp_path: Path) -> No
     ]
     assert [answer_in(item) for item in talks] == ['["3"]', None, "It is here."]
     assert 0 not in trained(talks[0]), "what carried no loss carries none"
+
+
+def test_our_own_dialogues_with_tools_become_talk_and_rows(random_model: Path, tmp_path: Path) -> None:
+    game = scenario("twohop-search")
+    lines = ["search[a thing]", "search[another]", "Final Answer: x"]
+    inst = game.task[0]
+    turns, outcome = play(game.rules, inst, script({"actor": lines}))
+    run = Episode(EpisodeKey(inst.id), game.id, inst, turns, outcome, 1.0, True)
+    (talk,) = go([{"chat": {"format_share": 0.0}}], [run])
+    assert calls_of(talk) == [("search", "a thing"), ("search", "another")]
+    assert answer_in(talk) == "x" and (talk.score, talk.outcome.answer) == (1.0, "x")
+    replies = [turn.text for turn in run.turns if turn.agent == "environment"]
+    assert [turn.text for turn in talk.turns if turn.agent == "environment"] == replies
+    assert sum(sum(row.completion_mask) for row in Tokeniser(str(random_model)).rows(talk)) > 0
+    rows = scenario("dbbench-sql", data=save(tmp_path / "rows.jsonl", [record("SELECT", ["43"], "How many?")]))
+    inst = rows.task[0]
+    turns, outcome = play(rows.rules, inst, script({"actor": [sql("SELECT 1"), "<A>43</A>"]}))
+    (talk,) = go([{"chat": {"format_share": 0.0}}], [Episode(EpisodeKey(inst.id), rows.id, inst, turns, outcome)])
+    assert calls_of(talk) == [("sql", "SELECT 1")]
+    several = next(dialogues("twohop-asym", "arrows", 1))
+    found = go([{"chat": {"format_share": 0.0}}], [several])
+    assert [reason for reason in reasons(found) if "no tools" in reason]
 
 
 @pytest.mark.parametrize(
