@@ -111,13 +111,13 @@ def as_transcript(item: Episode) -> Episode:
     if len(rules.agents) > 1:
         raise BadRow("several agents speak, so it is no run of one agent")
     speakers = {"user": USER, "assistant": AGENT, ENVIRONMENT: ENVIRONMENT}
-    system, opening, *said = prompt(rules.view(item.instance, item.turns, rules.agents[0]))
+    told = [*prompt(rules.view(item.instance, item.turns, rules.agents[0]))]
     return episode(
         item.env.rpartition("/")[2],
         item.instance.id,
-        opening["content"],
-        [Turn(speakers[row["role"]], row["content"]) for row in said],
-        system=system["content"],
+        told[1]["content"],
+        [Turn(speakers[row["role"]], row["content"]) for row in told[2:]],
+        system=told[0]["content"],
         answers=item.instance.answers,
         answer=item.outcome.answer,
         score=None if item.info.get("unscored") else item.score,
