@@ -26,6 +26,11 @@ from ..suite.settings import CONFIGS, suite_of
 SUITE, HOME = "agent-tuning", Path("runs") / "agent-tuning"
 LOGS = {"sums": ("arith-debate", "math"), "talk": ("twohop-asym", "arrows")}
 """By file: the world of its scripted dialogues, and their style."""
+# whole debates get worse by the round: the embedded model was not raised to hear others' answers
+DEBATES = [
+    "bench", "--env", "arith-debate", "--method", "debategpt", "--model", "hf:tiny", "-n", "300", "--no-report",
+    "--out", str(HOME / "debates"), "envs.0.split=train", "methods.debategpt.options.rounds=1",
+]  # fmt: skip
 TRAINED_IN = "search"
 RECORDS = {
     "dbbench-sql": ("agent_tuning/agentbench/dbbench_standard.jsonl", {"max_turns": 12, "instances": 20}),
@@ -51,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     for name, (env, style) in LOGS.items():
         write_log(HOME / f"{name}.jsonl", env, style, args.episodes)
-    if failed := optima(["train", "agent-tuning-start", "--out", str(HOME / "start")]):
-        return failed
+    for command in (["train", "agent-tuning-start", "--out", str(HOME / "start")], DEBATES):
+        if failed := optima(command):
+            return failed
     write_text(HOME / "suite.yaml", dump(suite_of(suite)))
     return optima(["bench", str(HOME / "suite.yaml"), *args.settings, *["--dry-run"] * args.dry_run])
 
