@@ -108,10 +108,11 @@ def as_transcript(item: Episode) -> Episode:
     from optima_agents.prompts import messages as prompt
 
     rules = rules_of(item)
-    if len(rules.agents) > 1:
+    agent, *others = rules.agents
+    if others:
         raise BadRow("several agents speak, so it is no run of one agent")
     speakers = {"user": USER, "assistant": AGENT, ENVIRONMENT: ENVIRONMENT}
-    told = [*prompt(rules.view(item.instance, item.turns, rules.agents[0]))]
+    told = [*prompt(rules.view(item.instance, item.turns, agent))]
     return episode(
         item.env.rpartition("/")[2],
         item.instance.id,
