@@ -35,7 +35,7 @@ def read_pairs(
 ) -> tuple[list[Pair], Counter[str]]:
     """The trainable pairs of a ``pairs.jsonl`` of agents that ``learns``, and how many were dropped for what.
 
-    ``limits`` are bounds of prompt and turn together, in tokens, by what they come from; ``numbers`` gets the row$
+    ``limits`` are bounds of prompt and turn together, in tokens, by what they come from; ``numbers`` gets the row
     numbers of the trainable pairs.
     """
     pairs: list[Pair] = []
