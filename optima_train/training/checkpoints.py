@@ -134,6 +134,7 @@ def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
     from transformers import set_seed
 
     from optima_agents.backends.chat.model_files import ADAPTER, check_adapter
+    from optima_agents.backends.hf.soft_prompt import VECTORS
 
     set_seed(seed)
     wanted = PromptTuningConfig(
@@ -143,7 +144,7 @@ def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
     if adapter is not None:
         from safetensors.torch import load_file
 
-        known = load_file(Path(check_adapter(adapter)) / ADAPTER).get("prompt_embeddings")
+        known = load_file(Path(check_adapter(adapter)) / ADAPTER).get(VECTORS)
         vectors = softened.prompt_encoder["default"].embedding.weight
         if known is None or known.shape != vectors.shape:
             raise StageError(f"train.prompt_tokens={tokens}: {adapter} is no soft prompt of so many vectors")

@@ -72,13 +72,16 @@ def load_model(
         model.set_attn_implementation(NAME)
     model = model.to(device).eval().requires_grad_(False)
     check(model, source)
-    folders = [check_adapter(folder) for folder in (adapters or {}).values()]
-    if soft := [folder for folder in folders if is_soft_prompt(folder)]:
+    one = None if adapter is None else check_adapter(adapter)
+    several = {name: check_adapter(folder) for name, folder in (adapters or {}).items()}
+    if soft := [folder for folder in several.values() if is_soft_prompt(folder)]:
         raise ValueError(f"{soft[0]} is a soft prompt, which all requests share: give it as adapter")
-    if adapter is not None and is_soft_prompt(check_adapter(adapter)):
-        before = add_soft_prompt(model, check_adapter(adapter))
-        return model.to(device).eval().requires_grad_(False), before
-    return _adapted(model, adapter, adapters).to(device).eval().requires_grad_(False), ()
+    before: tuple[int, ...] = ()
+    if one is not None and is_soft_prompt(one):
+        before = add_soft_prompt(model, one)
+    else:
+        model = _adapted(model, one, several)
+    return model.to(device).eval().requires_grad_(False), before
 
 
 def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
@@ -88,19 +91,19 @@ def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
     return {i for i in ids | {tokenizer.eos_token_id, end_of_turn} if i is not None}
 
 
-def _adapted(model: Any, adapter: Any, adapters: Mapping[str, Any] | None) -> Any:
+def _adapted(model: Any, adapter: str | None, adapters: Mapping[str, str]) -> Any:
     if adapter is None and not adapters:
         return model
     from peft import PeftModel
 
     if adapter is not None:
-        return PeftModel.from_pretrained(model, check_adapter(adapter)).merge_and_unload()
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
     wrapped: Any = None
-    for name, folder in (adapters or {}).items():
+    for name, folder in adapters.items():
         if wrapped is None:
-            wrapped = PeftModel.from_pretrained(model, check_adapter(folder), adapter_name=name)
+            wrapped = PeftModel.from_pretrained(model, folder, adapter_name=name)
         else:
-            wrapped.load_adapter(check_adapter(folder), adapter_name=name)
+            wrapped.load_adapter(folder, adapter_name=name)
     return wrapped
 
 
