@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from ..chat.model_files import check_adapter, check_weights, load_config, window
 from .soft_prompt import add_soft_prompt, is_soft_prompt
+
+SHIFTING = ("longrope", "dynamic")  # kinds of rotary scaling by the longest text of a batch
 
 
 def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any:
@@ -111,17 +114,39 @@ def fix_positions(model: Any) -> None:
     """Rotary frequencies that depend on the longest text of a batch (``longrope``, ``dynamic``) become those of the
     model's whole window, as in vLLM: else a long request would change the log-probabilities of short ones beside it,
     and what was sampled would not be what is trained."""
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
     longest = window(model.config)
     for module in model.modules():
-        kind = getattr(module, "rope_type", None)
-        if kind not in ("longrope", "dynamic") or longest is None:
-            continue
-        device = module.inv_freq.device
-        frequencies, module.attention_scaling = ROPE_INIT_FUNCTIONS[kind](module.config, device, seq_len=longest)
-        module.register_buffer("inv_freq", frequencies, persistent=False)
-        module.rope_type = "default"  # asked at every pass, to choose the frequencies again
+        kinds = getattr(module, "rope_type", None)
+        by_layer = isinstance(kinds, dict)  # one kind for each type of layer, as in Gemma 3
+        for layer, kind in kinds.items() if by_layer else [(None, kinds)]:
+            if kind == "longrope" and longest is not None:  # those of dynamic are the window's already
+                _use_long(module, layer, longest)
+        if hasattr(module, "rope_init_fn") and kinds != "default" and longest is not None:
+            _answer_alike(module, longest)
+        # the kind is asked at every pass, to choose the frequencies again
+        if by_layer:
+            module.rope_type = {layer: "default" if kind in SHIFTING else kind for layer, kind in kinds.items()}
+        elif kinds in SHIFTING:
+            module.rope_type = "default"
+
+
+def _use_long(module: Any, layer: str | None, longest: int) -> None:
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    before = f"{layer}_" if layer else ""
+    device = getattr(module, f"{before}inv_freq").device
+    frequencies, scaling = ROPE_INIT_FUNCTIONS["longrope"](module.config, device, seq_len=longest, layer_type=layer)
+    module.register_buffer(f"{before}inv_freq", frequencies, persistent=False)
+    setattr(module, f"{before}attention_scaling", scaling)
+
+
+def _answer_alike(module: Any, longest: int) -> None:
+    """For positions that ask the config anew at every pass, with a scale of their own beyond a length (PhiMoE)."""
+    told, frequencies = module.config.rope_parameters, module.inv_freq
+    scale = told["long_mscale" if longest > told["original_max_position_embeddings"] else "short_mscale"]
+    module.rope_init_fn = lambda config: (frequencies, scale)
+    module.config = copy(module.config)
+    module.config.rope_parameters = {**told, "rope_type": "default"}
 
 
 def _mend_generation(model: Any) -> None:
