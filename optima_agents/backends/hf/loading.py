@@ -35,6 +35,7 @@ def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation=attention,
+            experts_implementation="eager" if dtype == "float64" else None,  # the grouped product has no such numbers
             output_loading_info=True,
         )
     except ValueError as err:
@@ -107,6 +108,11 @@ def _adapted(model: Any, adapter: str | None, adapters: Mapping[str, str]) -> An
             wrapped = PeftModel.from_pretrained(model, folder, adapter_name=name)
         else:
             wrapped.load_adapter(folder, adapter_name=name)
+        if wrapped.peft_config[name].target_parameters:
+            raise ValueError(
+                f"{folder} adapts a model's fused experts, and those of one batch cannot differ: give it as adapter, "
+                "or train it on attention alone (train.lora.targets)"
+            )
     return wrapped
 
 
