@@ -102,6 +102,7 @@ def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
     from optima_envs.extras import need
 
     from ..planning.fitting import sections_of
+    from ..training.checkpoints import check_lora
     from ..training.processes import check_processes
 
     trained = [stage for stage in stages if stage.kind == "training"]
@@ -119,6 +120,9 @@ def _training(config: TrainConfig, stages: Sequence[Stage]) -> None:
         )
     for section in sections_of(trained):
         _try(section, lambda section=section: check_processes(config, section))
+    lora = config.train.lora
+    if trained and lora and (lora.targets != "all-linear" or config.train.sharing == "adapter"):
+        _try("train.lora", lambda: check_lora(config.model, config.train))
 
 
 def _memory(config: TrainConfig, stages: Sequence[Stage]) -> None:

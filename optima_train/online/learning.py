@@ -117,6 +117,7 @@ LOGGED = {
     "grad_norm": "grad_norm",
     "entropy": "entropy",
     "kl": "kl",
+    "router_loss": "aux_loss",
     "clipped_low": "clip_ratio/low_mean",
     "clipped_high": "clip_ratio/high_mean",
     "clipped_cispo": "cispo_clip_ratio",

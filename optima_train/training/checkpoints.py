@@ -32,7 +32,11 @@ def load_model(ref: ModelRef, precision: str, lora: LoraConfig | None) -> Any:
     from optima_agents.backends.chat.model_files import resolve
     from optima_agents.backends.hf.loading import load_causal
 
-    return load_causal(resolve(ref.model), "bfloat16" if lora is not None and precision == "bf16" else "float32")
+    model = load_causal(resolve(ref.model), "bfloat16" if lora is not None and precision == "bf16" else "float32")
+    config = model.config.get_text_config()
+    if hasattr(config, "num_local_experts") and not hasattr(config, "num_experts"):
+        config.num_experts = config.num_local_experts  # TRL's name for them, for the loss of the routers
+    return model
 
 
 def load_tokenizer(ref: ModelRef) -> Any:
@@ -54,7 +58,22 @@ def load_trainable(ref: ModelRef, config: TrainStageConfig, seed: int) -> Any:
     model = load_model(ref, config.precision, config.lora)
     if config.prompt_tokens is not None:
         return soften(model, config.prompt_tokens, ref.adapter, seed=derive(seed, "prompt"))
-    return attach(model, config.lora, ref.adapter, seed=derive(seed, "lora"))
+    return attach(model, config.lora, ref.adapter, seed=derive(seed, "lora"), apart=config.sharing == "adapter")
+
+
+def check_lora(model: str, config: TrainStageConfig) -> None:
+    """Raises StageError for a ``train.lora`` that does not fit ``model``, where its files are here; no weight is
+    read."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from optima_agents.backends.chat.model_files import load_config, resolve
+
+    source = resolve(model, fetch=False)
+    if Path(source).is_dir():
+        with torch.device("meta"):
+            bare = AutoModelForCausalLM.from_config(load_config(source))
+        attach(bare, config.lora, None, seed=0, apart=config.sharing == "adapter")
 
 
 def save_trained(trainer: Any, tokenizer: Any, start: ModelRef, out: Path, config: TrainStageConfig) -> ModelRef:
@@ -83,9 +102,8 @@ def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: T
     adapter_only = config.prompt_tokens is not None or (config.lora is not None and not config.lora.merge)
     if config.lora is not None and config.lora.merge:
         model = model.merge_and_unload()
-    if not adapter_only:
-        _as_loaded(model, start)
-        model = model.to(torch.bfloat16) if config.precision == "bf16" else model
+    if not adapter_only and config.precision == "bf16":
+        model = model.to(torch.bfloat16)
     final = StageDirectory(out).adapter if adapter_only else StageDirectory(out).model
     temporary = fresh_directory(final.with_name(f".{final.name}.partial"))
     model.save_pretrained(temporary, safe_serialization=True)
@@ -94,19 +112,11 @@ def save_model(model: Any, tokenizer: Any, start: ModelRef, out: Path, config: T
     return ModelRef(start.model, final.name) if adapter_only else ModelRef(final.name)
 
 
-def _as_loaded(model: Any, start: ModelRef) -> None:
-    """TRL has a mixture of experts tell its router's choices while it trains; what is saved need not."""
-    from optima_agents.backends.chat.model_files import load_config, resolve
-
-    config, before = model.config.get_text_config(), load_config(resolve(start.model)).get_text_config()
-    if hasattr(config, "output_router_logits"):
-        config.output_router_logits = getattr(before, "output_router_logits", False)
-
-
-def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: int) -> Any:
+def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: int, apart: bool = False) -> Any:
     """``model`` with a new adapter, or with ``adapter`` (a folder) made trainable, or as it is without ``config``.
 
-    Raises StageError naming a target that matches no module: PEFT would train the others in silence.
+    ``apart``: adapters of several agents will play side by side. Raises StageError naming a target that matches no
+    module, since PEFT would train the others in silence, and for one that PEFT takes for fused experts.
     """
     if config is None:
         if adapter is not None:
@@ -134,7 +144,22 @@ def attach(model: Any, config: LoraConfig | None, adapter: str | None, *, seed: 
         target_modules=targets,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, wanted)
+    try:
+        made: Any = get_peft_model(model, wanted)
+    except ValueError as err:
+        raise StageError(f"train.lora.targets: {err}") from None
+    experts = sorted(made.peft_config["default"].target_parameters or ())
+    if experts and targets != "all-linear":
+        raise StageError(
+            f"train.lora.targets: PEFT takes some of {', '.join(targets)} for the fused experts "
+            f"({', '.join(experts)}); leave those out, or set all-linear"
+        )
+    if experts and apart:
+        raise StageError(
+            f"train.lora.targets: all-linear reaches the fused experts ({', '.join(experts)}), and those of adapters "
+            "beside each other cannot differ; name modules of the attention, such as [q_proj, v_proj]"
+        )
+    return made
 
 
 def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
@@ -163,19 +188,24 @@ def soften(model: Any, tokens: int, adapter: str | None, *, seed: int) -> Any:
 
 
 def check_targets(model: Any, targets: tuple[str, ...]) -> None:
-    """Raises StageError for a target that names no linear module of ``model``, listing those there are and the experts
-    that are fused into one tensor, or its output layer, whose adapter TRL's losses would pass by."""
+    """Raises StageError for a target that names no linear module of ``model``, listing those there are, or its output
+    layer, whose adapter TRL's losses would pass by."""
     import torch
 
     names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    output = next((name for name, module in model.named_modules() if module is model.get_output_embeddings()), None)
     missing = [t for t in targets if not any(name == t or name.endswith(f".{t}") for name in names)]
     if missing:
-        known = sorted({re.sub(r".*\.", "", name) for name in names})
-        fused = sorted({re.sub(r".*\d\.", "", name) for name, weight in model.named_parameters() if weight.dim() == 3})
-        experts = f"; its experts are fused into {' and '.join(fused)}, which take no adapter" if fused else ""
+        known = sorted({re.sub(r".*\.", "", name) for name in names if name != output})
+        modules = [(name, one) for name, one in model.named_modules() if not isinstance(one, torch.nn.Conv1d)]
+        owned = [
+            (f"{name}.{key}", value) for name, one in modules for key, value in one.named_parameters(recurse=False)
+        ]
+        solid = [name for name, value in owned if value.dim() == 3]  # a matrix for each expert
+        fused = sorted({re.sub(r".*\.(?=.*\.)", "", name) for name in solid})
+        also = f"; its experts are fused into {', '.join(fused)}, which no target names" if fused else ""
         raise StageError(
-            f"train.lora.targets: no module named {', '.join(missing)}; the model has {', '.join(known)}{experts}"
+            f"train.lora.targets: no module named {', '.join(missing)}; the model has {', '.join(known)}{also}"
         )
-    output = next((name for name, module in model.named_modules() if module is model.get_output_embeddings()), None)
     if output is not None and any(output == t or output.endswith(f".{t}") for t in targets):
         raise StageError(f"train.lora.targets: the output layer {output} cannot have an adapter; leave it out")

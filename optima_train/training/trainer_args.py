@@ -136,12 +136,14 @@ def loss_numbers(trainer: Any) -> dict[str, Any]:
     together = trainer.args.world_size * trainer.args.per_device_train_batch_size
     repeated = -len(trainer.train_dataset) % together if trainer.args.world_size > 1 else 0
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    routers = [entry["aux_loss"] for entry in trainer.state.log_history if "aux_loss" in entry]
     return {
         "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
         "loss": sum(losses) / len(losses),
         "first_loss": losses[0],
         "last_loss": losses[-1],
+        **({"router_loss": sum(routers) / len(routers)} if routers else {}),
         "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         **({"repeated_rows": repeated} if repeated else {}),
     }

@@ -65,7 +65,7 @@ class Tryout:
             ctx, seat=Seat(label(number), ()), report=silent, config=settings(ctx.config, config, len(pairs))
         )
         fresh_directory(here.out)
-        model = attach(base, config.lora, ctx.policy.adapter, seed=ctx.seed("lora"))
+        model = attach(base, config.lora, ctx.policy.adapter, seed=ctx.seed("lora"), apart=True)
         trainer = preference_trainer(here, model, tokenizer, pairs)
         trainer.train()
         tidy(here)

@@ -35,6 +35,13 @@ INTERNLM2 = (
     "{{ '<s>' }}{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+ACTIONS = ["<|action_start|>", "<|action_end|>", "<|interpreter|>", "<|plugin|>"]
+# its protocol: the header of what comes back from a plugin names it
+PLUGIN = (
+    "{{ '<s>' }}{% for m in messages %}{{ '<|im_start|>' + m['role'] + (' name=<|plugin|>' if m['role'] =="
+    " 'environment' else '') + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 THINKING = (  # strips the thinking of earlier turns, so a prompt does not start with the one before
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'].split('</think>')[-1] }}"
     "{{ '<|im_end|>\n' }}{% endfor %}"
@@ -51,7 +58,7 @@ FAMILIES = {
     "gemma": (GEMMA, ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"], "<end_of_turn>"),
     "internlm2": (
         INTERNLM2,
-        ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|action_start|>", "<|interpreter|>", "<|plugin|>"],
+        ["<s>", "</s>", "<|im_start|>", "<|im_end|>", *ACTIONS],
         "</s>",
     ),
     "thinking": (THINKING, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "<|im_end|>"),
@@ -88,7 +95,7 @@ def tokenizer_for(template: str, specials: list[str], eos: str | None = None, pl
 
 CONTROL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<bos>", "<eos>"]
 CONTROL += ["<start_of_turn>", "<end_of_turn>", "<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>"]
-CONTROL += ["<|end_header_id|>", "<|end_of_text|>", "<|plugin|>", "<|interpreter|>"]
+CONTROL += ["<|end_header_id|>", "<|end_of_text|>", *ACTIONS]
 HOSTILE = st.lists(
     st.one_of(
         st.sampled_from(

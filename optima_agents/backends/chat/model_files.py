@@ -60,6 +60,8 @@ def load_config(source: str) -> Any:
     for part in _parts(config):
         for name in ("_attn_implementation", "_experts_implementation"):
             setattr(part, f"{name}_internal", None)
+        if hasattr(part, "output_router_logits"):
+            part.output_router_logits = False  # trainers ask for them; a cache's mask is none that their loss can read
     return config
 
 

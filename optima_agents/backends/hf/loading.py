@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from ..chat.model_files import check_adapter, check_weights, load_config, window
 from .soft_prompt import add_soft_prompt, is_soft_prompt
+
+SHIFTING = ("longrope", "dynamic")  # kinds of rotary scaling by the longest text of a batch
 
 
 def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any:
@@ -33,6 +35,7 @@ def load_causal(source: str, dtype: str, *, attention: str | None = None) -> Any
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation=attention,
+            experts_implementation="eager" if dtype == "float64" else None,  # the grouped product has no such numbers
             output_loading_info=True,
         )
     except ValueError as err:
@@ -73,15 +76,15 @@ def load_model(
         model.set_attn_implementation(NAME)
     model = model.to(device).eval().requires_grad_(False)
     check(model, source)
-    merged = None if adapter is None else check_adapter(adapter)
-    named = {name: check_adapter(folder) for name, folder in (adapters or {}).items()}
-    if soft := [folder for folder in named.values() if is_soft_prompt(folder)]:
+    one = None if adapter is None else check_adapter(adapter)
+    several = {name: check_adapter(folder) for name, folder in (adapters or {}).items()}
+    if soft := [folder for folder in several.values() if is_soft_prompt(folder)]:
         raise ValueError(f"{soft[0]} is a soft prompt, which all requests share: give it as adapter")
     before: tuple[int, ...] = ()
-    if merged is not None and is_soft_prompt(merged):
-        before = add_soft_prompt(model, merged)
+    if one is not None and is_soft_prompt(one):
+        before = add_soft_prompt(model, one)
     else:
-        model = _adapted(model, merged, named)
+        model = _adapted(model, one, several)
     return model.to(device).eval().requires_grad_(False), before
 
 
@@ -92,20 +95,24 @@ def stop_ids(model: Any, tokenizer: Any, end_of_turn: int | None) -> set[int]:
     return {i for i in ids | {tokenizer.eos_token_id, end_of_turn} if i is not None}
 
 
-def _adapted(model: Any, merged: str | None, named: Mapping[str, str]) -> Any:
-    """``model`` with one adapter merged, or with several beside each other."""
-    if merged is None and not named:
+def _adapted(model: Any, adapter: str | None, adapters: Mapping[str, str]) -> Any:
+    if adapter is None and not adapters:
         return model
     from peft import PeftModel
 
-    if merged is not None:
-        return PeftModel.from_pretrained(model, merged).merge_and_unload()
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
     wrapped: Any = None
-    for name, folder in named.items():
+    for name, folder in adapters.items():
         if wrapped is None:
             wrapped = PeftModel.from_pretrained(model, folder, adapter_name=name)
         else:
             wrapped.load_adapter(folder, adapter_name=name)
+        if wrapped.peft_config[name].target_parameters:
+            raise ValueError(
+                f"{folder} adapts a model's fused experts, and those of one batch cannot differ: give it as adapter, "
+                "or train it on attention alone (train.lora.targets)"
+            )
     return wrapped
 
 
@@ -113,39 +120,39 @@ def fix_positions(model: Any) -> None:
     """Rotary frequencies that depend on the longest text of a batch (``longrope``, ``dynamic``) become those of the
     model's whole window, as in vLLM: else a long request would change the log-probabilities of short ones beside it,
     and what was sampled would not be what is trained."""
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
     longest = window(model.config)
     for module in model.modules():
-        kinds: Any = getattr(module, "rope_type", None)
-        by_layer: dict[str, Any] = (
-            kinds if isinstance(kinds, dict) else {"": kinds}
-        )  # Gemma 3 has frequencies for each kind of layer
-        moving = [layer for layer, kind in by_layer.items() if kind in ("longrope", "dynamic")]
-        if longest is None or not moving:
-            continue
-        for layer in moving:
-            prefix, told = (f"{layer}_", {"layer_type": layer}) if layer else ("", {})
-            device = getattr(module, f"{prefix}inv_freq").device
-            fixed = ROPE_INIT_FUNCTIONS[by_layer[layer]](module.config, device, seq_len=longest, **told)
-            module.register_buffer(f"{prefix}inv_freq", fixed[0], persistent=False)
-            setattr(module, f"{prefix}attention_scaling", fixed[1])
-            if not layer:
-                _fix_own_forward(module, fixed, longest)
-        still = {layer: "default" if layer in moving else kind for layer, kind in by_layer.items()}
-        module.rope_type = still if isinstance(kinds, dict) else still[""]  # asked at every pass, to choose again
+        kinds = getattr(module, "rope_type", None)
+        by_layer = isinstance(kinds, dict)  # one kind for each type of layer, as in Gemma 3
+        for layer, kind in kinds.items() if by_layer else [(None, kinds)]:
+            if kind == "longrope" and longest is not None:  # those of dynamic are the window's already
+                _use_long(module, layer, longest)
+        if hasattr(module, "rope_init_fn") and kinds != "default" and longest is not None:
+            _answer_alike(module, longest)
+        # the kind is asked at every pass, to choose the frequencies again
+        if by_layer:
+            module.rope_type = {layer: "default" if kind in SHIFTING else kind for layer, kind in kinds.items()}
+        elif kinds in SHIFTING:
+            module.rope_type = "default"
 
 
-def _fix_own_forward(module: Any, fixed: tuple[Any, float], longest: int) -> None:
-    """PhiMoE makes its frequencies anew at every pass, and scales them by the longest text."""
-    parameters = module.config.rope_parameters
-    if "long_mscale" not in parameters:
-        return
-    reach = "long" if longest > parameters["original_max_position_embeddings"] else "short"
-    module.rope_init_fn = lambda config, *given, **more: fixed
-    module.config = copy.deepcopy(module.config)  # the model's own is saved with it
-    scale = parameters[f"{reach}_mscale"]
-    module.config.rope_parameters.update(long_mscale=scale, short_mscale=scale)
+def _use_long(module: Any, layer: str | None, longest: int) -> None:
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    before = f"{layer}_" if layer else ""
+    device = getattr(module, f"{before}inv_freq").device
+    frequencies, scaling = ROPE_INIT_FUNCTIONS["longrope"](module.config, device, seq_len=longest, layer_type=layer)
+    module.register_buffer(f"{before}inv_freq", frequencies, persistent=False)
+    setattr(module, f"{before}attention_scaling", scaling)
+
+
+def _answer_alike(module: Any, longest: int) -> None:
+    """For positions that ask the config anew at every pass, with a scale of their own beyond a length (PhiMoE)."""
+    told, frequencies = module.config.rope_parameters, module.inv_freq
+    scale = told["long_mscale" if longest > told["original_max_position_embeddings"] else "short_mscale"]
+    module.rope_init_fn = lambda config: (frequencies, scale)
+    module.config = copy(module.config)
+    module.config.rope_parameters = {**told, "rope_type": "default"}
 
 
 def _mend_generation(model: Any) -> None:

@@ -17,17 +17,18 @@ VECTORS = "prompt_embeddings"  # PEFT's name for them
 
 
 def is_soft_prompt(folder: str) -> bool:
-    """Whether a local adapter is a soft prompt; others are LoRA. Raises ValueError for a config that is none."""
+    """Whether a local adapter is a soft prompt; other adapters are LoRA. Raises ValueError for settings of an adapter
+    that cannot be read."""
     file = Path(folder) / "adapter_config.json"
     if not file.is_file():
         return False
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as err:  # no JSON, no UTF-8, or nested without end
-        raise ValueError(f"{file} cannot be read: {err}") from None
-    if not isinstance(config, dict):
-        raise ValueError(f"{file} holds no settings of an adapter")
-    return config.get("peft_type") in KINDS
+        told = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(told, dict):
+            raise ValueError(f"a {type(told).__name__} is no settings")
+    except (OSError, ValueError, RecursionError) as err:
+        raise ValueError(f"{file} cannot be read: {type(err).__name__}: {err}") from None
+    return told.get("peft_type") in KINDS
 
 
 def add_soft_prompt(model: Any, folder: str) -> tuple[int, ...]:

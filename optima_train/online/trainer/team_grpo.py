@@ -113,6 +113,7 @@ class TeamGRPO(GRPOTrainer):
             processing_class=tokenizer,
             callbacks=[_KeepStill(self), *callbacks],
         )
+        self.router_weight = self.router_aux_loss_coef  # of the loss that keeps a model's experts in use; 0 without
         self.beta = config.beta  # only now: TRL would load a reference of its own, by the model's name
         self.reference = reference
         if reference is not None:
@@ -181,9 +182,12 @@ class TeamGRPO(GRPOTrainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """TRL's loss, over real rows alone."""
-        self.trained += float(inputs["tool_mask"].sum())
-        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        return loss * self.filled if self.loss_type in BY_ROWS else loss
+        trained = float(inputs["tool_mask"].sum())
+        self.trained += trained
+        scale = self.filled if self.loss_type in BY_ROWS else 1.0
+        # the routers' loss is a mean over tokens, not over rows, and has nothing to say of a pass of blank ones
+        self.router_aux_loss_coef = self.router_weight / scale if trained else 0.0
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch) * scale
 
 
 class _KeepStill(TrainerCallback):

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.chats import PLUGIN, make_tokenizer
+from support.random_llama import save_random_llama
 
 import optima_envs
 from optima_agents import rollout
@@ -78,6 +80,23 @@ def test_replies_are_in_the_prompt_and_carry_no_loss(backend) -> None:
     # off: the same turns, the replies taken for an agent's, would be left out for want of ids
     strange = replace(episode, turns=tuple(replace(turn, agent="Alice") for turn in episode.turns))
     assert built(backend, strange, scene)[1][NO_IDS] == 2
+
+
+def test_internlm2s_header_and_what_the_world_says_under_it_carry_no_loss(tmp_path: Path) -> None:
+    from optima_agents import make_backend
+
+    tokenizer = make_tokenizer("internlm2")
+    tokenizer.chat_template = PLUGIN
+    save_random_llama(tmp_path, tokenizer, num_attention_heads=2)
+    backend = make_backend(f"hf:{tmp_path}", device="cpu")
+    episode, scene = said(backend, "search[of]", "Final Answer: x")
+    rows, dropped = built(backend, episode, scene)
+    assert not dropped and len(rows) == 1
+    assert trained(backend, rows[0]) == "search[of]Final Answer: x"
+    raw = tokenizer.decode(rows[0].input_ids)
+    assert "<|im_start|>environment name=<|plugin|>\n" in raw and episode.turns[1].text.splitlines()[0] in raw
+    plugin = tokenizer.convert_tokens_to_ids("<|plugin|>")
+    assert [bit for i, bit in zip(rows[0].input_ids, rows[0].completion_mask, strict=True) if i == plugin] == [0]
 
 
 def test_what_follows_an_own_observation_is_not_trained_on(backend) -> None:

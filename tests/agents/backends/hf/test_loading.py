@@ -15,6 +15,7 @@ from support.random_llama import save_random_llama
 from optima_agents import Request, Sampling, make_backend
 from optima_agents.backends.base import BackendError
 from optima_agents.backends.chat.model_files import check_adapter, check_weights, load_config, load_tokenizer, window
+from optima_agents.backends.hf import loading
 from optima_agents.backends.hf.backend import TransformersBackend
 from optima_agents.backends.hf.loading import load_causal
 from optima_train.run.stage import ModelRef
@@ -199,6 +200,29 @@ def test_no_pickle_is_opened_in_a_model_or_an_adapter(tmp_path, small_model):
 
 
 @pytest.mark.parametrize(
+    "settings", [b'["LORA"]', b"{", b"\xff\xfe{}", b"[" * 100_000], ids=["list", "cut", "bytes", "deep"]
+)
+def test_an_adapters_settings_that_cannot_be_read_are_named(tmp_path, small_model, settings):
+    (tmp_path / "adapter_model.safetensors").touch()
+    (tmp_path / "adapter_config.json").write_bytes(settings)
+    for given in ({"adapter": tmp_path}, {"adapters": {"a": tmp_path}}):
+        with pytest.raises(ValueError, match=r"adapter_config\.json cannot be read"):
+            TransformersBackend(str(small_model), device="cpu", **given)
+
+
+def test_an_adapters_files_are_looked_for_once(tmp_path, small_model, monkeypatch):
+    from peft import LoraConfig, get_peft_model
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(small_model)
+    get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"])).save_pretrained(tmp_path)
+    looked: list[Any] = []
+    monkeypatch.setattr(loading, "check_adapter", lambda folder: looked.append(folder) or str(folder))
+    TransformersBackend(str(small_model), device="cpu", adapters={"a": tmp_path, "b": tmp_path})
+    TransformersBackend(str(small_model), device="cpu", adapter=tmp_path)
+    assert looked == [tmp_path] * 3
+
+
+@pytest.mark.parametrize(
     "named", ["pytorch_model.bin", "../model.safetensors", "/etc/x.safetensors", "a/b.safetensors", 7]
 )
 def test_an_index_that_names_other_files_is_refused(tmp_path, named):
@@ -243,13 +267,3 @@ def test_a_generation_config_that_cannot_be_saved_costs_no_trained_weights(tmp_p
         model = checkpoints.load_model(ModelRef(str(folder)), "fp32", None)
         model.save_pretrained(tmp_path / "saved")
         assert model.generation_config.eos_token_id == [2, 7]
-
-
-@pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff\xfe", b"null", b"[" * 100_000], ids=range(5))
-def test_an_adapter_with_broken_settings_is_refused_by_name(tmp_path, small_model, content):
-    (tmp_path / "adapter_config.json").write_bytes(content)
-    (tmp_path / "adapter_model.safetensors").touch()
-    ways: tuple[dict[str, Any], ...] = ({"adapter": tmp_path}, {"adapters": {"Alice": tmp_path}})
-    for given in ways:
-        with pytest.raises(ValueError, match=r"adapter_config\.json"):
-            TransformersBackend(str(small_model), device="cpu", **given)

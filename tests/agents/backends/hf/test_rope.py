@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("torch")
-from support.random_llama import save_random_llama
+from support.random_llama import save_random
 
 from optima_agents import Request, Sampling, make_backend
 from optima_agents.backends.chat.model_files import TINY
@@ -31,19 +31,33 @@ KINDS: dict[str, dict[str, Any]] = {
         "high_freq_factor": 4.0,
     },
 }
+HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": WINDOW}
+SCALED = {"rope_type": "longrope", **THETA, **KINDS["longrope"]}
+LAYERS = {"layer_types": ["full_attention", "sliding_attention"], "sliding_window": WINDOW, "head_dim": 8}
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    # a kind for each type of layer
+    "gemma3": (
+        "gemma3_text",
+        {
+            **LAYERS,
+            "query_pre_attn_scalar": 8,
+            "rope_parameters": {"full_attention": SCALED, "sliding_attention": {"rope_type": "default", **THETA}},
+        },
+    ),
+    # positions that ask the config at every pass, with a scale of their own beyond the first length
+    "phimoe": (
+        "phimoe",
+        {"num_local_experts": 4, "rope_parameters": {**SCALED, "short_mscale": 1.0, "long_mscale": 1.5}},
+    ),
+}
 
 
 def saved(folder: Path, kind: str) -> Path:
     from transformers import AutoTokenizer
 
-    return save_random_llama(
-        folder,
-        AutoTokenizer.from_pretrained(TINY),
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=WINDOW,
-        rope_parameters={"rope_type": kind, **THETA, **KINDS[kind]},
-    )
+    plain = {"rope_parameters": {"rope_type": kind, **THETA, **KINDS.get(kind, {})}}
+    model, settings = OTHERS.get(kind, ("llama", plain))
+    return save_random(folder, AutoTokenizer.from_pretrained(TINY), model, **HEADS, **settings)
 
 
 def ids(length: int, seed: int) -> tuple[int, ...]:
@@ -62,7 +76,7 @@ def test_logits_are_finite_at_four_times_the_first_length(kind: str, tmp_path: P
     assert bool(logits.isfinite().all())
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+@pytest.mark.parametrize("kind", ["dynamic", "longrope", *OTHERS])
 def test_a_long_request_beside_short_ones_changes_nothing(kind: str, tmp_path: Path) -> None:
     folder = saved(tmp_path, kind)
     shared = ids(16, 1)
@@ -92,56 +106,36 @@ def test_a_long_request_beside_short_ones_changes_nothing(kind: str, tmp_path: P
         assert mine.logprobs == pytest.approx(solo.logprobs, abs=1e-5)
 
 
-def test_transformers_itself_lets_one_text_change_another(tmp_path: Path) -> None:
-    """The fault that is fixed at loading: without it, the short row's logits depend on its neighbour."""
+def apart(model: Any) -> float:
+    """How much the logits of a short text change, at most, when a long one stands beside it."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    folder = saved(tmp_path, "longrope")
     short, long = ids(20, 1), ids(60, 2)
     padded = torch.tensor([[*short, *[0] * 40], long])
-    apart = []
-    for model in (AutoModelForCausalLM.from_pretrained(folder), load_causal(str(folder), "float32")):
-        with torch.no_grad():
-            alone = model(torch.tensor([short])).logits[0, -1]
-            beside = model(padded).logits[0, len(short) - 1]
-        apart.append(float((alone - beside).abs().max()))
-    assert apart[0] > 1e-3 and apart[1] < 1e-5
+    with torch.no_grad():
+        alone = model(torch.tensor([short])).logits[0, -1]
+        beside = model(padded).logits[0, len(short) - 1]
+    return float((alone - beside).abs().max())
 
 
-def other_models() -> dict[str, Any]:
-    """Frequencies by kind of layer (Gemma 3), and a rotary pass of its own (PhiMoE)."""
-    from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PhimoeConfig, PhimoeForCausalLM
-
-    size: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    size |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": WINDOW}
-    size |= {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
-    long = {"rope_type": "longrope", **THETA, **KINDS["longrope"]}
-    layers = ["full_attention", "sliding_attention"]
-    by_layer = {"full_attention": long, "sliding_attention": {"rope_type": "default", **THETA}}
-    gemma = Gemma3TextConfig(**size, head_dim=8, layer_types=layers, sliding_window=64, rope_parameters=by_layer)
-    scaled = {**long, "short_mscale": 1.0, "long_mscale": 1.3}
-    phi = PhimoeConfig(**size, num_local_experts=2, num_experts_per_tok=2, rope_parameters=scaled)
-    return {"gemma3": (Gemma3ForCausalLM, gemma), "phimoe": (PhimoeForCausalLM, phi)}
-
-
-@pytest.mark.parametrize("name", ["gemma3", "phimoe"])
-def test_models_with_rotary_passes_of_their_own_are_fixed_too(name: str, tmp_path: Path) -> None:
-    import torch
+@pytest.mark.parametrize("kind", ["longrope", *OTHERS])
+def test_transformers_itself_lets_one_text_change_another(kind: str, tmp_path: Path) -> None:
+    """The fault that is fixed at loading: without it, the short row's logits depend on its neighbour. Those of dynamic
+    cannot: its frequencies change beyond the window alone, where no text is read."""
     from transformers import AutoModelForCausalLM
 
-    kind, config = other_models()[name]
-    torch.manual_seed(0)
-    kind(config).save_pretrained(tmp_path)
-    short, long = ids(20, 1), ids(60, 2)
-    padded, mask = torch.tensor([[*short, *[0] * 40], long]), torch.tensor([[1] * 20 + [0] * 40, [1] * 60])
-    apart, fixed = [], load_causal(str(tmp_path), "float32")
-    for model in (AutoModelForCausalLM.from_pretrained(tmp_path), fixed):
-        with torch.no_grad():
-            alone = model.eval()(torch.tensor([short])).logits[0, -1]
-            beside = model(padded, attention_mask=mask).logits[0, len(short) - 1]
-        apart.append(float((alone - beside).abs().max()))
-    assert apart[0] > 1e-4 and apart[1] < 1e-6
-    fixed.save_pretrained(tmp_path / "again")  # what is fixed while it plays is not saved
-    again = AutoModelForCausalLM.from_pretrained(tmp_path / "again").config
-    assert again.rope_parameters == AutoModelForCausalLM.from_pretrained(tmp_path).config.rope_parameters
+    folder = saved(tmp_path, kind)
+    assert apart(AutoModelForCausalLM.from_pretrained(folder).eval()) > 1e-3
+    assert apart(load_causal(str(folder), "float32").eval()) < 1e-5
+
+
+def test_frequencies_of_a_models_own_making_stay(tmp_path: Path) -> None:
+    """HunYuan's alpha is ``dynamic`` by name, and raises the base from the first token on."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    rope = {"rope_type": "dynamic", "alpha": 50.0, "factor": 1.0, **THETA}
+    folder = save_random(
+        tmp_path, AutoTokenizer.from_pretrained(TINY), "hunyuan_v1_dense", **HEADS, head_dim=8, rope_parameters=rope
+    )
+    own, ours = AutoModelForCausalLM.from_pretrained(folder), load_causal(str(folder), "float32")
+    assert ours.model.rotary_emb.inv_freq.equal(own.model.rotary_emb.inv_freq)
