@@ -205,7 +205,8 @@ def test_no_pickle_is_opened_in_a_model_or_an_adapter(tmp_path, small_model):
 def test_an_adapters_settings_that_cannot_be_read_are_named(tmp_path, small_model, settings):
     (tmp_path / "adapter_model.safetensors").touch()
     (tmp_path / "adapter_config.json").write_bytes(settings)
-    for given in ({"adapter": tmp_path}, {"adapters": {"a": tmp_path}}):
+    ways: tuple[dict[str, Any], ...] = ({"adapter": tmp_path}, {"adapters": {"a": tmp_path}})
+    for given in ways:
         with pytest.raises(ValueError, match=r"adapter_config\.json cannot be read"):
             TransformersBackend(str(small_model), device="cpu", **given)
 
