@@ -1,8 +1,8 @@
 """Train a real pretrained model: SmolLM2 (135 M parameters) learns to hold the dialogue from a scripted expert.
 
 Needs the extras `train` and `gguf`; fetches 100 MB once (`optima models get smollm2`). `optima train
-smollm2-hotpotqa-imitate` does the same on HotpotQA, whose questions come from the hub, and is larger: it took 46
-minutes on one core beside other jobs.
+smollm2-hotpotqa-imitate` does the same on HotpotQA, whose questions come from the hub, and is larger:
+it takes 46 minutes on one core beside other jobs.
 """
 
 import argparse

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from optima_agents import EpisodeLog
+from optima_envs.registry import UnknownName, unknown_name
 from optima_train.cli.main import main as optima
 from optima_train.config.loading import dump, find, read
 from optima_train.run.files import write_text
@@ -32,26 +33,26 @@ DEBATES = [
     "--out", str(HOME / "debates"), "envs.0.split=train", "methods.debategpt.options.rounds=1",
 ]  # fmt: skip
 TRAINED_IN = "search"
-RECORDS = {
-    "dbbench-sql": ("agent_tuning/agentbench/dbbench_standard.jsonl", {"max_turns": 12, "instances": 20}),
-    "hotpotqa-search": ("hotpot_qa/test.parquet", {"max_turns": 6, "instances": 30}),
+RECORDS: dict[str, dict[str, int]] = {
+    "dbbench-sql": {"max_turns": 12, "instances": 20},
+    "hotpotqa-search": {"max_turns": 6, "instances": 30},
 }
-"""By environment: its file under ``--records``, and how much of it is played."""
+"""By environment of real records: how much of its file is played."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of ``optima bench``, or of the training before it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    files = " and ".join(name for name, _ in RECORDS.values())
     parser.add_argument("settings", nargs="*", metavar="a.b=c", help="of the suite, such as instances=50")
-    parser.add_argument("--records", type=Path, help=f"play real records too: a folder with {files}")
+    wanted = " or ".join(RECORDS)
+    parser.add_argument("--records", action="append", default=[], metavar="ENV=FILE", help=f"play {wanted} too")
     parser.add_argument("--episodes", type=int, default=600, help="scripted dialogues in a log (default 600)")
     parser.add_argument("--dry-run", action="store_true", help="make the beginning and the logs, and print the cells")
     args = parser.parse_args(argv)
     suite = read(find(SUITE, CONFIGS, "suite"))
     try:
-        suite = suite if args.records is None else with_records(suite, args.records)
-    except ValueError as err:
+        suite = with_records(suite, args.records)
+    except (ValueError, UnknownName) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     for name, (env, style) in LOGS.items():
@@ -76,17 +77,21 @@ def write_log(path: Path, env: str, style: str, count: int) -> None:
     whole.replace(path)
 
 
-def with_records(suite: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """``suite`` with the worlds of real records beside the one that the systems are trained in, for whoever plays that
-    one. Raises ValueError for a file that is not there."""
-    if missing := [name for name, _ in RECORDS.values() if not (folder / name).is_file()]:
-        raise ValueError(f"--records {folder} has no {missing[0]}")
+def with_records(suite: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
+    """``suite`` with the worlds of real records, ``ENV=FILE`` each, beside the one that the systems are trained in, for
+    whoever plays that one. Raises ValueError for another environment, and for a file that is not there."""
+    files = {env: file for env, _, file in (text.partition("=") for text in given)}
+    for env, file in files.items():
+        if env not in RECORDS:
+            raise unknown_name("environment of real records", env, RECORDS)
+        if not Path(file).is_file():
+            raise ValueError(f"--records {env}: there is no file {file or '(write ENV=FILE)'}")
     found = {**suite, "envs": [*suite["envs"]]}
-    found["envs"] += [{"id": env, "data": str(folder / name), **how} for env, (name, how) in RECORDS.items()]
+    found["envs"] += [{"id": env, "data": file, **RECORDS[env]} for env, file in files.items()]
     for kind in ("models", "methods"):
         found[kind] = [
-            {**item, "envs": [*item["envs"], *RECORDS]} if TRAINED_IN in item.get("envs", ()) else item
-            for item in ({"name": given} if isinstance(given, str) else given for given in suite[kind])
+            {**item, "envs": [*item["envs"], *files]} if TRAINED_IN in item.get("envs", ()) else item
+            for item in ({"name": one} if isinstance(one, str) else one for one in suite[kind])
         ]
     return found
 

@@ -38,16 +38,17 @@ def test_logs_are_written_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_real_records_are_played_by_whoever_plays_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    for name, _ in RECORDS.values():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    suite = suite_of(with_records(read(CONFIGS / f"{SUITE}.yaml"), tmp_path))
+    given = []
+    for env in RECORDS:
+        (tmp_path / env).touch()
+        given.append(f"{env}={tmp_path / env}")
+    suite = suite_of(with_records(read(CONFIGS / f"{SUITE}.yaml"), given))
     assert {"dbbench-sql", "hotpotqa-search"} <= {env.called for env in suite.envs}
     played = {model.label: model.envs for model in suite.models if model.envs}
     assert set(RECORDS) <= set(played["eto"]) and played["lumos"] == ("plan",)
     monkeypatch.chdir(tmp_path)
-    missing = next(iter(RECORDS.values()))[0]
-    (tmp_path / missing).unlink()
-    assert main(["--records", str(tmp_path), "--dry-run"]) == 2
-    assert f"has no {missing}" in capsys.readouterr().err
+    for wrong, told in (("dbbench-sql=none", "there is no file none"), ("dbbench-sql", "ENV=FILE"),
+                        ("dbench-sql=x", "did you mean dbbench-sql")):  # fmt: skip
+        assert main(["--records", wrong, "--dry-run"]) == 2
+        assert told in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
