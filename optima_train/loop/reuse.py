@@ -19,18 +19,11 @@ from ..run.files import publish, read_json
 from ..run.layout import RunDirectory, StageDirectory
 from ..run.markers import committed
 from ..run.records import Marker, write_marker
-from ..run.stage import StageError, Step
+from ..run.stage import Stage, StageError, Step
 
-ALWAYS = ("model", "backend", "device", "dtype", "engine", "env", "seed", "plugins")
-# what a stage reads besides; what earlier stages read has been compared before
-READS = {
-    "generate": ("generate",),
-    "rank": ("reward",),
-    "select": ("select",),
-    "rows": ("train",),
-    "train": ("train",),
-    "evaluate": ("evaluate", "reward.readability_cap", "reward.condition"),
-}
+ALWAYS = ("model", "backend", "device", "dtype", "engine", "env", "seed", "condition", "plugins")
+"""What every stage may read. A stage's class says in ``reads`` what it reads besides; what earlier stages read has been
+compared before."""
 
 
 def reuse_stages(steps: Sequence[Step], config: TrainConfig, directory: Path, source: Path) -> list[str]:
@@ -76,12 +69,17 @@ def _shared_steps(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig)
     except (ConfigError, LookupError, ImportError):
         return
     for mine, other in zip(steps, others, strict=False):
-        if mine.path != other.path or type(mine.stage) is not type(other.stage) or mine.stage.name not in READS:
+        reads = _reads(mine.stage)
+        if mine.path != other.path or type(mine.stage) is not type(other.stage) or reads is None:
             return
-        read = (*ALWAYS, *READS[mine.stage.name])
-        if _read(ours, read) != _read(theirs, read):
+        if _read(ours, (*ALWAYS, *reads)) != _read(theirs, (*ALWAYS, *reads)):
             return
         yield mine
+
+
+def _reads(stage: Stage) -> Sequence[str] | None:
+    """What a stage's own class says that it reads; None for one that does not say, whatever it is derived from."""
+    return vars(type(stage)).get("reads")
 
 
 def _read(config: TrainConfig, keys: Sequence[str]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Live:
     """
 
     name = "train"
+    reads = ("generate", "reward", "grpo", "train")
     section = "grpo"
     kind: StageKind = "training"
     resumes = False

@@ -35,7 +35,9 @@ class Stage(Protocol):
     """One unit of work.
 
     ``kind`` says which stages may share a process: neighbours of one kind do, so that an engine is loaded once.
-    ``resumes`` is True for a stage that continues what an interrupted attempt left; else it starts afresh.
+    ``resumes`` is True for a stage that continues what an interrupted attempt left; else it starts afresh. A class may
+    say in ``reads`` which sections of the settings it reads (``("generate",)``): only such a stage is taken over from a
+    run with other settings. A derived class says so itself.
     """
 
     name: str

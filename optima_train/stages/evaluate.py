@@ -30,6 +30,7 @@ class Evaluate:
     """Writes ``episodes.jsonl``; a failed dialogue scores 0 and is counted. An interrupted attempt is resumed."""
 
     name = "evaluate"
+    reads = ("evaluate", "reward.readability_cap", "reward.condition")
     kind: StageKind = "inference"
     resumes = True
 

@@ -24,6 +24,7 @@ class Generate:
     """Writes ``episodes.jsonl``, complete with sampled token ids. An interrupted attempt is resumed."""
 
     name = "generate"
+    reads = ("generate",)
     kind: StageKind = "inference"
     resumes = True
 

@@ -26,6 +26,7 @@ class Rank:
     """Writes ``rewards.jsonl``: per dialogue its key, reward (null when it failed), terms, and why it failed."""
 
     name = "rank"
+    reads = ("reward",)
     kind: StageKind = "inference"
     resumes = False
 

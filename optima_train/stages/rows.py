@@ -118,6 +118,7 @@ class BuildRows:
     """Reads the selection and the dialogues; writes ``rows.jsonl``."""
 
     name = "rows"
+    reads = ("train",)
     kind: StageKind = "inference"
     resumes = False
 

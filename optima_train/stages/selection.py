@@ -72,6 +72,7 @@ class Select:
     """Reads ``rank/rewards.jsonl``; writes ``selected.jsonl`` and ``dropped.jsonl``."""
 
     name = "select"
+    reads = ("select",)
     kind: StageKind = "inference"
     resumes = False
 

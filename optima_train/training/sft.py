@@ -24,6 +24,7 @@ class Sft:
     """Reads the ``rows.jsonl`` of stage ``rows_of``; writes ``model/`` (or ``adapter/``), visible only when whole."""
 
     name = "train"
+    reads = ("train",)
     section = "train"
     kind: StageKind = "training"
     resumes = False

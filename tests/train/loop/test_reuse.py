@@ -9,6 +9,11 @@ import pytest
 from support.runs import settings
 
 from optima_train.cli.main import main
+from optima_train.config.loading import load
+from optima_train.loop.reuse import _shared_steps
+from optima_train.run.stage import Step
+from optima_train.stages.evaluate import Evaluate
+from optima_train.stages.generate import Generate
 
 MADE_ALIKE = ["it000/generate", "it000/rank", "untrained/evaluate"]
 
@@ -44,6 +49,47 @@ def test_another_selection_samples_nothing_again(random_model: Path, first: Path
 def test_other_sampling_is_sampled_again(random_model: Path, first: Path, tmp_path: Path) -> None:
     assert run(random_model, tmp_path / "other", "generate.temperature=[0.9]", "--reuse", str(first)) == 0
     assert taken(tmp_path / "other") == ["untrained/evaluate"]
+
+
+LIVE = ("method=grpo-live", "generate.temperature=[1.0]", "generate.formats=null", "generate.instances=2",
+        "grpo.rounds=1", "grpo.updates=1")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def live(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("reuse") / "live"
+    assert run(random_model, directory, *LIVE) == 0
+    return directory
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["reward.weights.tokens=0", "generate.formats=[plain,arrows]", "grpo.estimator=agent", "grpo.learning_rate=1e-2",
+     "train.max_length=512"],
+)  # fmt: skip
+def test_live_rounds_under_other_settings_are_played_again(
+    random_model: Path, live: Path, tmp_path: Path, changed: str
+) -> None:
+    """The stage is called ``train`` as that of SFT is, and reads more."""
+    assert run(random_model, tmp_path / "other", *LIVE, changed, "--reuse", str(live)) == 0
+    assert taken(tmp_path / "other") == ["untrained/evaluate"]
+
+
+def test_live_rounds_are_taken_over_where_only_what_comes_later_differs(
+    random_model: Path, live: Path, tmp_path: Path
+) -> None:
+    assert run(random_model, tmp_path / "other", *LIVE, "select.top_share=0.9", "--reuse", str(live)) == 0
+    assert taken(tmp_path / "other") == ["it000/evaluate", "it000/train", "untrained/evaluate"]
+
+
+def test_a_stage_that_does_not_say_what_it_reads_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sharper(Generate):
+        """Named and built as the stage it is derived from; it might read anything."""
+
+    steps = [Step(-1, Evaluate()), Step(0, Sharper())]
+    monkeypatch.setattr("optima_train.loop.reuse.plan", lambda theirs: steps)
+    ours, theirs = load("quickstart", ["select.top_share=0.9"]), load("quickstart")
+    assert [step.path for step in _shared_steps(steps, ours, theirs)] == ["untrained/evaluate"]
 
 
 def test_a_source_that_is_no_run_is_named(random_model: Path, tmp_path: Path, capsys) -> None:
