@@ -14,6 +14,7 @@ from optima_envs.records import Instance
 from optima_train.config.loading import ConfigError
 
 from ..methods.baseline import BASELINES, Baseline
+from .models import told
 from .settings import EnvChoice, MethodChoice, Suite
 from .sources import digest as source_digest
 
@@ -107,7 +108,9 @@ def settings(plan: Plan, cell: Cell) -> dict[str, Any]:
     the questions and golds, ``source`` one of the method's code."""
     method = cell.method
     model = next((m for m in plan.suite.models if m.label == cell.model), None)
+    sentence = told(model) if model else None
     return {
+        **({"told": sentence} if sentence is not None else {}),
         "method": method.name if method else cell.label,
         "options": baseline(method).settings(method.options) if method else {},
         "sampling": _plain(plan.sampling(method)) if method else {},

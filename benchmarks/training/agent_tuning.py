@@ -15,12 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optima_agents import EpisodeLog
 from optima_envs.registry import UnknownName, unknown_name
 from optima_train.cli.main import main as optima
 from optima_train.config.loading import dump, find, read
 from optima_train.run.files import write_text
-from optima_train.tiny.dialogues import dialogues
+from optima_train.tiny.dialogues import dialogues, write
 
 from ..suite.settings import CONFIGS, suite_of
 
@@ -56,25 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {err}", file=sys.stderr)
         return 2
     for name, (env, style) in LOGS.items():
-        write_log(HOME / f"{name}.jsonl", env, style, args.episodes)
+        log = HOME / f"{name}.jsonl"
+        if not log.exists():
+            write(log, dialogues(env, style, args.episodes))
     for command in (["train", "agent-tuning-start", "--out", str(HOME / "start")], DEBATES):
         if failed := optima(command):
             return failed
     write_text(HOME / "suite.yaml", dump(suite_of(suite)))
     return optima(["bench", str(HOME / "suite.yaml"), *args.settings, *["--dry-run"] * args.dry_run])
-
-
-def write_log(path: Path, env: str, style: str, count: int) -> None:
-    """``count`` scripted dialogues, unless the log is there."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_suffix(".part")
-    whole.unlink(missing_ok=True)
-    with EpisodeLog(whole) as log:
-        for episode in dialogues(env, style, count):
-            log.append(episode)
-    whole.replace(path)
 
 
 def with_records(suite: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:

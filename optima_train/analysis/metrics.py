@@ -47,7 +47,7 @@ _TABLE = (
     Metric("score_ratio", "x untrained", ".2f", "higher", "score over the untrained team's"),
     Metric("correct", "correct", ".3f", "higher", "share of dialogues whose answer counts as right"),
     Metric("tokens", "tokens", ".1f", "lower", "completion tokens of all turns or calls, per question"),
-    Metric("sampled", "sampled for it", ",.0f", "lower", "tokens sampled by all iterations so far, to train on"),
+    Metric("sampled", "sampled for it", ",.0f", "lower", "tokens of dialogues and trees sampled so far, to train on"),
     Metric("token_ratio", "x untrained", ".3f", "lower", "tokens over the untrained team's"),
     Metric("turns", "turns", ".1f", "", "turns of a dialogue"),
     Metric("calls", "calls", ".1f", "lower", "completions asked for, per question"),

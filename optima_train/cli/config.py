@@ -13,7 +13,6 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -50,12 +49,24 @@ def run(args: argparse.Namespace) -> int:
     recipes = [item for item in args.what if "=" not in item and item not in known]
     if len(recipes) > 1 or (overrides and not recipes):
         raise UserError("one recipe at a time; " + (", ".join(recipes) or "name the one that these settings are for"))
-    for name in recipes:  # a misspelt setting would be asked for as a recipe
-        if "." in name and (near := difflib.get_close_matches(name, known, n=3)) and not Path(name).is_file():
-            raise UserError(f"no setting {name!r}; did you mean {' or '.join(near)}?")
+    for name in recipes:
+        check_recipe(name, known)
     values = values_of(recipes[0], overrides) if recipes else {}
     print("\n".join(details(named, values)) if named else listing(values))
     return 0
+
+
+def check_recipe(name: str, known: set[str]) -> None:
+    """Raises UserError for a name that is no recipe, with the nearest settings, sections and recipes: it may be any."""
+    from ..config.loading import RECIPES, ConfigError, find
+
+    try:
+        find(name)
+    except ConfigError as err:
+        packaged = {file.stem for file in RECIPES.glob("*.yaml")}
+        if near := difflib.get_close_matches(name, sorted(known | packaged), n=3):
+            raise UserError(f"no recipe or setting {name!r}; did you mean {' or '.join(near)}?") from err
+        raise
 
 
 def values_of(recipe: str, overrides: list[str]) -> dict[str, str]:

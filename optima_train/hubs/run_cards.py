@@ -136,7 +136,12 @@ def _named(value: Any) -> Any:
         return {key: _named(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_named(inner) for inner in value]
-    return Path(value).name if isinstance(value, str) and _local(value) else value
+    if not isinstance(value, str):
+        return value
+    if _local(value):
+        return Path(value).name
+    kind, colon, place = value.partition(":")  # a policy, as in hf:FOLDER
+    return f"{kind}:{Path(place).name}" if colon and _local(place) else value
 
 
 def _local(text: str) -> bool:

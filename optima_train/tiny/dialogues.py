@@ -55,9 +55,20 @@ def played(game: Scenario, inst: Instance, style: str, rng: random.Random, wrong
     return Episode(EpisodeKey(inst.id), game.id, inst, turns, outcome, score, correct)
 
 
-def main() -> None:
+def write(path: Path, dialogues: Iterator[Episode]) -> None:
+    """Write an episode log, whole or not at all."""
     from optima_agents import EpisodeLog
 
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_suffix(".part")
+    whole.unlink(missing_ok=True)
+    with EpisodeLog(whole) as log:
+        for episode in dialogues:
+            log.append(episode)
+    whole.replace(path)
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("env", choices=list(WORLDS))
     parser.add_argument(
@@ -69,11 +80,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="episode log to write (jsonl)")
     args = parser.parse_args()
-    args.out.unlink(missing_ok=True)
-    with EpisodeLog(args.out) as log:
-        made = dialogues(args.env, args.style, args.episodes, split=args.split, seed=args.seed, wrong=args.wrong)
-        for episode in made:
-            log.append(episode)
+    made = dialogues(args.env, args.style, args.episodes, split=args.split, seed=args.seed, wrong=args.wrong)
+    write(args.out, made)
     print(f"{args.episodes} dialogues in {args.out}")
 
 

@@ -92,6 +92,9 @@ def explored() -> Callable[[Episode], Episode]:
         turns = [Turn(AGENT, one_line(inst.question, MAX_TASK)), Turn(USER, told.instance.question)]
         turns += [*told.turns, Turn(USER, REFLECT), Turn(AGENT, "Yes.")]
         opening = imagine(tools[used], one_line(inst.question, MAX_SAID))
-        return episode("explored", inst.id, opening, turns, system=told.instance.meta["system"], score=item.score)
+        masked = [number + 2 for number in told.info.get("masked", ())]  # behind the imagined task and its request
+        system = told.instance.meta["system"]
+        made = episode("explored", inst.id, opening, turns, system=system, score=item.score, masked=masked)
+        return replace(made, key=item.key)
 
     return step

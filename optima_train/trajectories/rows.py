@@ -113,7 +113,10 @@ def as_transcript(item: Episode) -> Episode:
         raise BadRow("several agents speak, so it is no run of one agent")
     speakers = {"user": USER, "assistant": AGENT, ENVIRONMENT: ENVIRONMENT}
     told = [*prompt(rules.view(item.instance, item.turns, agent))]
-    return episode(
+    masked = item.info.get("masked", ())
+    if masked and len(told) - 2 != len(item.turns):
+        raise BadRow("several attempts were made, so its masked turns have lost their places")
+    made = episode(
         item.env.rpartition("/")[2],
         item.instance.id,
         told[1]["content"],
@@ -122,4 +125,6 @@ def as_transcript(item: Episode) -> Episode:
         answers=item.instance.answers,
         answer=item.outcome.answer,
         score=None if item.info.get("unscored") else item.score,
+        masked=masked,
     )
+    return replace(made, key=item.key)

@@ -7,13 +7,16 @@ capability it needs.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from optima_envs.records import Episode, Turn
+from optima_envs.tools.grammar import FINISH, Place, scan
 
 from ..acts import Act, answer_of, final, read_turn
 from ..exploring import tools_of
@@ -25,6 +28,7 @@ WEIGHTS = {REASONING: 1.0, RETRIEVAL: 0.25, UNDERSTANDING: 0.75, INSTRUCTION: 0.
 """Agent-FLAN's, as remembered: less of the data hurts most for reasoning, then for understanding."""
 ASK_TOOL, ASK_INPUT, ASK_ANSWER = "What do you use next?", "What do you give it?", "What is your final answer?"
 BLOCK = 1024
+MARKS = " \t\n*_>`-"  # what markup leaves of itself around an action
 _MENTION = re.compile(
     r"[\"'`*]{0,3}\b(?:Action[ _]Input|Action|Act|Observation|Final Answer)\b[\"'`*]{0,3}[ \t]{0,8}:[ \t]?"
     r"|[\"'`]Action[ _]Input[\"'`]",
@@ -67,14 +71,36 @@ def due(count: int, share: float) -> int:
 
 
 def own_run(item: Episode) -> Episode:
-    """A dialogue of ours as a run, its bare actions behind a label, as the grammar reads them. Raises ValueError for
-    one of several agents, or without tools."""
-    names = "|".join(map(re.escape, tools_of(rules_of(item), item.instance.meta)))
-    bare = re.compile(rf"^(?=(?:{names})\[)|^(?=```({names})\b)", re.MULTILINE)
+    """A dialogue of ours as a run, its actions behind labels, as the grammar reads them. Raises ValueError for one of
+    several agents, or without tools."""
+    rules: Any = rules_of(item)  # tools_of refuses all but those of an agent with tools
+    names = {name.casefold() for name in tools_of(rules, item.instance.meta)}
     run = as_transcript(item)
-    label = lambda match: f"Action: {match[1]}\n" if match[1] else "Action: "  # noqa: E731
-    turns = [turn if turn.agent in OTHERS else replace(turn, text=bare.sub(label, turn.text)) for turn in run.turns]
+    label = lambda text: labelled(text, names, rules.answer_format)  # noqa: E731
+    turns = [turn if turn.agent in OTHERS else replace(turn, text=label(turn.text)) for turn in run.turns]
     return replace(run, turns=tuple(turns))
+
+
+def labelled(text: str, names: set[str], answer_format: str) -> str:
+    """A turn with its prose first and each well-formed action of the world's grammar on lines of its own behind
+    ``Action:``, the final answer behind ``Final Answer:``. A turn without any stays as it is."""
+    found = scan(text, names | {FINISH}, answer_format)
+    places = [place for place in found.places if not place.problem]
+    if not places:
+        return text
+    ends = [0, *(place.end for place in places)]
+    starts = [*(place.start for place in places), len(found.text)]
+    pieces = (found.text[end:start].strip(MARKS) for end, start in zip(ends, starts, strict=True))
+    return "\n".join([*filter(None, pieces), *map(_action, places)])
+
+
+def _action(place: Place) -> str:
+    if place.tool.casefold() == FINISH:
+        return f"Final Answer: {place.given if isinstance(place.given, str) else json.dumps(place.given)}"
+    if isinstance(place.given, str) and "\n" not in place.given and "]" not in place.given:
+        return f"Action: {place.tool}[{place.given}]"
+    given = place.given if isinstance(place.given, str) else json.dumps(place.given)
+    return f"Action: {place.tool}\nAction Input: {given}"
 
 
 def converted(item: Episode) -> Episode:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.suite.settings import CONFIGS, load_suite, suite_of
-from benchmarks.training.agent_tuning import LOGS, RECORDS, SUITE, main, with_records, write_log
-from optima_agents import EpisodeLog
+from benchmarks.training.agent_tuning import RECORDS, SUITE, main, with_records
 from optima_train.config.loading import load, read
 
 SYSTEMS = "AgentTuning FireAct NAT Agent-FLAN AgentOhana Lumos STE ETO DebateGPT CMAT".split()
@@ -24,17 +23,6 @@ def test_all_ten_systems_are_trained_by_their_method_and_stand_beside_prompting(
         training = trained[rows[system].models[0]]  # type: ignore[index]
         assert training is not None
         assert load(training.recipe, training.overrides).method == method
-
-
-def test_logs_are_written_once_and_whole(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "talk.jsonl"
-    path.parent.mkdir()
-    path.with_suffix(".part").write_text("half of a lo")  # of a killed try
-    write_log(path, *LOGS["talk"], 3)
-    before = path.read_bytes()
-    assert len(EpisodeLog.read(path)) == 3 and not path.with_suffix(".part").exists()
-    write_log(path, *LOGS["talk"], 5)
-    assert path.read_bytes() == before
 
 
 def test_real_records_are_played_by_whoever_plays_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):

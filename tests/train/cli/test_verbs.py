@@ -73,6 +73,10 @@ def test_settings_are_listed_with_default_and_meaning(capsys: pytest.CaptureFixt
     for wrong in (("2wmh-isft", "sed=7"), ("seed=7",), ("2wmh-isft", "2wmh-idpo"), ("trian",), ("train.learnin_rate",)):
         assert main(["config", "show", *wrong]) == 2
     capsys.readouterr()
+    for wrong, meant in (("itterations", "iterations"), ("train.learnin_rate", "train.learning_rate"),
+                         ("quickstrat", "quickstart")):  # fmt: skip
+        assert main(["config", "show", wrong]) == 2
+        assert f"did you mean {meant}" in capsys.readouterr().err
     assert {"extends", "train", "model"} <= json.loads(shown_by("config", "schema"))["properties"].keys()
 
 

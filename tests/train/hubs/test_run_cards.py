@@ -24,6 +24,7 @@ def test_a_card_names_no_folder_of_this_machine(tmp_path: Path) -> None:
         f"model='{model}'",
         f"plugin_folders=['{tmp_path / 'plugins'}']",
         f"data.log={{read: optima, files: ['{data}', 'near/log.jsonl']}}",
+        f"imagine.judge='hf:{model}'",
     ]
     card = model_card(load("quickstart", overrides), tmp_path, None)
     assert str(tmp_path) not in card and tmp_path.name not in card
@@ -31,6 +32,7 @@ def test_a_card_names_no_folder_of_this_machine(tmp_path: Path) -> None:
     assert found["env"]["train"]["data"] == "questions.jsonl" and found["model"] == "weights"
     assert found["env"]["args"] == {"files": ["questions.jsonl"]}
     assert found["data"]["log"]["files"] == ["questions.jsonl", "near/log.jsonl"]
+    assert found["imagine"]["judge"] == "hf:weights"
     assert "iterations from weights." in card and "base_model" not in card
 
 

@@ -14,8 +14,8 @@ from support.steps import go, made, reasons
 from optima_envs import Episode, EpisodeKey, Outcome, Turn, scenario
 from optima_train.tiny.dialogues import dialogues
 from optima_train.trajectories import read
-from optima_train.trajectories.rows import Tokeniser
-from optima_train.trajectories.steps.flan import WEIGHTS, answer_in, calls_of
+from optima_train.trajectories.rows import Tokeniser, as_transcript
+from optima_train.trajectories.steps.flan import WEIGHTS, answer_in, calls_of, labelled
 from optima_train.trajectories.steps.negatives import ABSENT, IDLE
 from optima_train.trajectories.transcript import trained
 
@@ -62,6 +62,44 @@ def test_our_own_dialogues_with_tools_become_talk_and_rows(random_model: Path, t
     several = next(dialogues("twohop-asym", "arrows", 1))
     found = go([{"chat": {"format_share": 0.0}}], [several])
     assert [reason for reason in reasons(found) if "no tools" in reason]
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "answer"),
+    [
+        ("I look.\nsearch[a thing]", [("search", "a thing")], None),
+        ("I look.\n- `search[a thing]`", [("search", "a thing")], None),
+        ("I look.\nAction: search[a thing]", [("search", "a thing")], None),
+        ('I look.\nAction: search\nAction Input: {"query": "a"}', [("search", '{"query": "a"}')], None),
+        ("I look.\nfinish[x]", [], "x"),
+        ("I look.\n<A>x</A>", [], "x"),
+        ("I look.\nFinal Answer: x", [], "x"),
+        ("I look.\n```sql\nSELECT ids[1]\nFROM t\n```", [("sql", "SELECT ids[1]\nFROM t")], None),
+        ("I look.\nsearch[cut", [], None),
+    ],
+)
+def test_own_actions_in_every_form_of_the_grammar_are_labelled(
+    text: str, calls: list[tuple[str, str]], answer: str | None
+) -> None:
+    said = labelled(text, {"search", "sql"}, "tag")
+    run = made(0, said)
+    assert (calls_of(run), answer_in(run)) == (calls, answer)
+    assert said.startswith("I look.")
+
+
+def test_a_retold_dialogue_keeps_its_key_and_what_carries_no_loss() -> None:
+    game = scenario("twohop-search")
+    inst = game.task[0]
+    turns, outcome = play(game.rules, inst, script({"actor": ["search[a thing]", "search[more]", "Final Answer: x"]}))
+    own = [number for number, turn in enumerate(turns) if turn.agent != "environment"]
+    key = EpisodeKey(inst.id, 3, 7)
+    run = Episode(key, game.id, inst, turns, outcome, 1.0, True, info={"masked": [own[0]]})
+    told = as_transcript(run)
+    assert told.key == key and trained(told) == own[1:]
+    (trial,) = go(["explored"], [run])
+    assert trial.key == key
+    hidden = trial.turns[trial.info["masked"][0]]
+    assert hidden.text == turns[own[0]].text
 
 
 @pytest.mark.parametrize(
