@@ -71,7 +71,7 @@ class Cell:
         return out / "cells" / self.path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What a suite will run.
 
@@ -84,6 +84,16 @@ class Plan:
     cells: tuple[Cell, ...]
     outside: Mapping[str, str]
     skipped: tuple[tuple[str, str, str], ...]
+
+    @cached_property
+    def _told(self) -> dict[str, str | None]:
+        return {}
+
+    def told(self, label: str) -> str | None:
+        """The sentence that a model was taught to play under; its run's settings are read once."""
+        if label not in self._told:
+            self._told[label] = next((told(model) for model in self.suite.models if model.label == label), None)
+        return self._told[label]
 
     def sampling(self, method: MethodChoice) -> Sampling:
         """The decoding of a method: the suite's, but for what the method says itself."""
@@ -108,9 +118,8 @@ def settings(plan: Plan, cell: Cell) -> dict[str, Any]:
     the questions and golds, ``source`` one of the method's code."""
     method = cell.method
     model = next((m for m in plan.suite.models if m.label == cell.model), None)
-    sentence = told(model) if model else None
     return {
-        **({"told": sentence} if sentence is not None else {}),
+        "told": plan.told(cell.model),
         "method": method.name if method else cell.label,
         "options": baseline(method).settings(method.options) if method else {},
         "sampling": _plain(plan.sampling(method)) if method else {},

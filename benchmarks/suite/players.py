@@ -30,7 +30,7 @@ def sessions(plan: Plan, cell: Cell, backend: Backend, **options: Any) -> Rollou
     if choice is None:
         raise ValueError(f"{cell.path} was played elsewhere")
     method, sampling = baseline(choice), plan.sampling(choice)
-    told = next((models.told(model) for model in suite.models if model.label == cell.model), None)
+    told = plan.told(cell.model)
 
     def session(job: Job, key: EpisodeKey, inst: Instance | Exception) -> Player:
         return Session(method, scenario, inst, key, backend, sampling, choice.options, told)

@@ -37,7 +37,7 @@ _TAG = re.compile(r"\\?(?:<|&lt;)\s?([/\\]?)\s?A\s?(?:>|&gt;)", re.IGNORECASE | 
 
 
 class Stated(NamedTuple):
-    """An answer, and where in its text it begins and ends."""
+    """An answer, and where in its text it begins and ends, its marks included."""
 
     start: int
     end: int
@@ -83,15 +83,15 @@ class AnswerFormat:
 
 def last_tag(text: str) -> Stated | None:
     """The last complete, non-empty ``<A>...</A>``; blanks, backslashes and entities in its marks are let pass."""
-    stated, start = None, None
+    stated, opened = None, None
     for match in _TAG.finditer(text):
         if not match[1]:
-            start = match.end()
-        elif start is not None:
-            held = text[start : match.start()] if match.start() - start <= MAX_ANSWER else ""
+            opened = match
+        elif opened is not None:
+            held = text[opened.end() : match.start()] if match.start() - opened.end() <= MAX_ANSWER else ""
             if held.strip():
-                stated = Stated(start, match.start(), held.strip())
-            start = None
+                stated = Stated(opened.start(), match.end(), held.strip())
+            opened = None
     return stated
 
 
@@ -107,7 +107,7 @@ def last_box(text: str) -> Stated | None:
     if len(answer) > MAX_ANSWER:
         chain = chain[-1:]
         answer = text[chain[0].inner : chain[0].close].strip()
-    return Stated(chain[0].inner, chain[-1].close, answer)
+    return Stated(chain[0].start, chain[-1].end, answer)
 
 
 class Box(NamedTuple):

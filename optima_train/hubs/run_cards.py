@@ -140,8 +140,9 @@ def _named(value: Any) -> Any:
         return value
     if _local(value):
         return Path(value).name
-    kind, colon, place = value.partition(":")  # a policy, as in hf:FOLDER
-    return f"{kind}:{Path(place).name}" if colon and _local(place) else value
+    kind, _, place = value.partition(":")  # a policy, as in hf:FOLDER; a URL names a server
+    path = _local(place) and (kind == "file" or not place.startswith("//"))
+    return f"{kind}:{Path(place).name}" if path else value
 
 
 def _local(text: str) -> bool:

@@ -149,6 +149,8 @@ class Experiment:
         if not (self.directory / trained).is_dir():
             return
         link = self.files.model
+        if link.is_dir() and not link.is_symlink():
+            raise StageError(f"{link} is a folder in the place of a link to {trained}, as copying makes one; remove it")
         temporary = link.with_name(f".{link.name}.link")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(trained)

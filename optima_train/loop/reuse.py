@@ -70,11 +70,16 @@ def _shared_steps(steps: Sequence[Step], ours: TrainConfig, theirs: TrainConfig)
         return
     for mine, other in zip(steps, others, strict=False):
         reads = _reads(mine.stage)
-        if mine.path != other.path or type(mine.stage) is not type(other.stage) or reads is None:
+        if mine.path != other.path or reads is None or not _alike_made(mine.stage, other.stage):
             return
         if _read(ours, (*ALWAYS, *reads)) != _read(theirs, (*ALWAYS, *reads)):
             return
         yield mine
+
+
+def _alike_made(mine: Stage, other: Stage) -> bool:
+    """Whether two stages are of one class and were given the same."""
+    return type(mine) is type(other) and vars(mine) == vars(other)
 
 
 def _reads(stage: Stage) -> Sequence[str] | None:

@@ -18,7 +18,7 @@ from optima_envs.text import utf8
 from optima_envs.tools.world import WORLDS, offered
 
 from .rows import as_transcript, rules_of
-from .transcript import AGENT, USER, BadRow, episode
+from .transcript import AGENT, USER, BadRow, episode, masked
 
 if TYPE_CHECKING:
     from optima_envs.games.rules import Rules
@@ -92,9 +92,9 @@ def explored() -> Callable[[Episode], Episode]:
         turns = [Turn(AGENT, one_line(inst.question, MAX_TASK)), Turn(USER, told.instance.question)]
         turns += [*told.turns, Turn(USER, REFLECT), Turn(AGENT, "Yes.")]
         opening = imagine(tools[used], one_line(inst.question, MAX_SAID))
-        masked = [number + 2 for number in told.info.get("masked", ())]  # behind the imagined task and its request
+        hidden = [number + 2 for number in masked(told)]  # behind the imagined task and its request
         system = told.instance.meta["system"]
-        made = episode("explored", inst.id, opening, turns, system=system, score=item.score, masked=masked)
+        made = episode("explored", inst.id, opening, turns, system=system, score=item.score, masked=hidden)
         return replace(made, key=item.key)
 
     return step

@@ -19,7 +19,7 @@ from optima_envs.spec import spec
 from ..run.records import TrainingRow
 from ..stages.generate import hinted_prompt
 from ..stages.rows import NO_IDS, rows_of
-from .transcript import AGENT, OTHERS, USER, BadRow, Transcript, episode, imported, messages, trained
+from .transcript import AGENT, OTHERS, USER, BadRow, Transcript, episode, imported, masked, messages, trained
 
 if TYPE_CHECKING:
     from optima_agents.backends.chat.templates import ChatTokenizer
@@ -113,8 +113,8 @@ def as_transcript(item: Episode) -> Episode:
         raise BadRow("several agents speak, so it is no run of one agent")
     speakers = {"user": USER, "assistant": AGENT, ENVIRONMENT: ENVIRONMENT}
     told = [*prompt(rules.view(item.instance, item.turns, agent))]
-    masked = item.info.get("masked", ())
-    if masked and len(told) - 2 != len(item.turns):
+    hidden = masked(item)
+    if hidden and len(told) - 2 != len(item.turns):
         raise BadRow("several attempts were made, so its masked turns have lost their places")
     made = episode(
         item.env.rpartition("/")[2],
@@ -125,6 +125,6 @@ def as_transcript(item: Episode) -> Episode:
         answers=item.instance.answers,
         answer=item.outcome.answer,
         score=None if item.info.get("unscored") else item.score,
-        masked=masked,
+        masked=sorted(hidden),
     )
     return replace(made, key=item.key)

@@ -126,9 +126,17 @@ def imported(item: Episode) -> bool:
 
 
 def trained(item: Episode) -> list[int]:
-    """Numbers of the turns that carry a loss."""
-    hidden = set(item.info.get("masked", ()))
+    """Numbers of the turns that carry a loss. Raises BadRow as ``masked``."""
+    hidden = masked(item)
     return [k for k, turn in enumerate(item.turns) if turn.agent not in OTHERS and k not in hidden]
+
+
+def masked(item: Episode) -> set[int]:
+    """Numbers of the turns of a record that carry no loss. Raises BadRow for anything but numbers of its turns."""
+    numbers = item.info.get("masked", ())
+    if not isinstance(numbers, list | tuple) or not all(type(k) is int and 0 <= k < len(item.turns) for k in numbers):
+        raise BadRow("masked is no list of numbers of its turns")
+    return set(numbers)
 
 
 def retold(item: Episode, turns: Iterable[Turn], masked: Iterable[int] = (), **info: Any) -> Episode:

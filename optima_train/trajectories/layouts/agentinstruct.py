@@ -12,7 +12,7 @@ from optima_envs.records import Episode
 
 from ..messages import dialect, fields, read_chat, renamed, spoken, text_id
 from ..registry import Read, Where, Write, row_id
-from ..transcript import OTHERS, episode
+from ..transcript import OTHERS, episode, masked
 
 KEYS = ("from", "value")
 HUMAN, GPT = "human", "gpt"
@@ -48,6 +48,6 @@ def writer() -> Write:
 def losses(item: Episode, count: int, others: bool | None = None) -> list[bool | None]:
     """What each of ``count`` messages, the last of them the turns, says of its loss; ``others`` is what messages of
     others say."""
-    hidden = set(item.info.get("masked", ()))
+    hidden = masked(item)
     told = [k not in hidden if turn.agent not in OTHERS else others for k, turn in enumerate(item.turns)]
     return [others] * (count - len(told)) + told

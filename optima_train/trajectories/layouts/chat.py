@@ -14,7 +14,7 @@ from optima_envs.records import Episode
 
 from ..messages import dialect, fields, read_chat, renamed, spoken, text_id, tools_of
 from ..registry import Read, Where, Write, row_id
-from ..transcript import BadRow, episode, finite
+from ..transcript import BadRow, episode, finite, masked
 
 SHAREGPT = ("from", "value")
 
@@ -64,7 +64,7 @@ def writer(form: str = "openai") -> Write:
             return out | ({"system": system[0]} if system else {}) | ({"tools": json.dumps(tools)} if tools else {})
         rows = spoken(item, calls=True, several=True)
         before = len(rows) - len(item.turns)
-        for number in item.info.get("masked", ()):
+        for number in masked(item):
             rows[before + number]["weight"] = 0
         if kind == "bare":
             return rows

@@ -12,12 +12,15 @@ from ..files import parse
 from ..frames import table_row
 from ..messages import fields
 from ..registry import Read, Where, Write
+from ..transcript import masked
 
 
 def reader() -> Read:
     def read(row: Any, at: Where) -> Episode:
         record = fields(row).get("record")
-        return Episode.from_json(fields(parse(record)) if isinstance(record, str) else row)
+        item = Episode.from_json(fields(parse(record)) if isinstance(record, str) else row)
+        masked(item)  # raises for what says nothing of its turns
+        return item
 
     return read
 

@@ -18,7 +18,7 @@ from typing import Any
 from optima_envs.records import Episode, Turn
 from optima_envs.tools.grammar import FINISH, Place, scan
 
-from ..acts import Act, answer_of, final, read_turn
+from ..acts import Act, answer_of, call_text, final, read_turn
 from ..exploring import tools_of
 from ..rows import as_transcript, rules_of
 from ..transcript import AGENT, OTHERS, USER, BadRow, Dropped, imported, retold, trained
@@ -95,12 +95,10 @@ def labelled(text: str, names: set[str], answer_format: str) -> str:
 
 
 def _action(place: Place) -> str:
-    if place.tool.casefold() == FINISH:
-        return f"Final Answer: {place.given if isinstance(place.given, str) else json.dumps(place.given)}"
-    if isinstance(place.given, str) and "\n" not in place.given and "]" not in place.given:
-        return f"Action: {place.tool}[{place.given}]"
-    given = place.given if isinstance(place.given, str) else json.dumps(place.given)
-    return f"Action: {place.tool}\nAction Input: {given}"
+    given = place.given if isinstance(place.given, str) else json.dumps(place.given, ensure_ascii=False)
+    if place.tool.casefold() == FINISH and isinstance(place.given, str):
+        return f"Final Answer: {given}"
+    return call_text("", [(place.tool, given)])
 
 
 def converted(item: Episode) -> Episode:

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.small_suites import ASKED, opened, play, question
+from support.small_suites import ASKED, make, opened, play, question
 
+from benchmarks.suite.cells import settings
+from benchmarks.suite.planning import plan
+from benchmarks.suite.running import committed
 from optima_agents import EpisodeLog, Rollouts
 from optima_train.config.loading import ConfigError
+from optima_train.run.files import write_json
 from optima_train.run.stage import StageError
 
 
@@ -79,6 +83,33 @@ def test_other_questions_or_golds_are_refused_and_can_be_played_again(tmp_path: 
     assert done["rows"][0]["episodes"] == 6
     log = EpisodeLog.read(tmp_path / "cells/small-right/asked/base/seed0/episodes.jsonl")
     assert "another?" in {e.instance.question for e in log}
+
+
+def test_a_cell_depends_on_the_sentence_its_model_is_played_under(tmp_path: Path):
+    """Also on its going: every change of it is another cell."""
+    model = tmp_path / "run" / "model"
+    model.mkdir(parents=True)
+    resolved = tmp_path / "run" / "config.resolved.yaml"
+    models = [{"label": "base", "backend": "opened:base", "options": {"beside": str(model)}}]
+
+    def told(*texts: str) -> tuple[str | None, str]:
+        condition = f"{{names: [good], infer: good, texts: [{texts[0]}]}}" if texts else "null"
+        resolved.write_text(f"condition: {condition}\n")
+        planned = plan(make(models=models))
+        cell, out, problem = planned.cells[0], tmp_path / "out", "alike"
+        try:
+            committed(planned, cell, out)
+        except ConfigError as err:
+            problem = "refused" if "with told" in str(err) and "--again" in str(err) else str(err)
+        cell.folder(out).mkdir(parents=True, exist_ok=True)
+        found = settings(planned, cell)
+        write_json(cell.folder(out) / "settings.json", found)
+        return found["told"], problem
+
+    assert [told(), told(), told("Be right."), told("Be right."), told("Be brief."), told()] == [
+        (None, "alike"), (None, "alike"), ("Be right.", "refused"), ("Be right.", "alike"), ("Be brief.", "refused"),
+        (None, "refused"),
+    ]  # fmt: skip
 
 
 def test_a_cell_played_before_its_data_were_noted_is_still_read(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from optima_train.config.loading import load
@@ -40,3 +41,19 @@ def test_a_model_of_the_hub_is_named_whole(tmp_path: Path) -> None:
     card = model_card(load("quickstart", ["model=someone/some-model", "dtype=float32"]), tmp_path, 0)
     assert settings_in(card)["model"] == "someone/some-model"
     assert "base_model: " in card and "1 iterations from someone/some" in card
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("http://server:8000/v1", "http://server:8000/v1"),
+        ("openai:http://server:8000/v1", "openai:http://server:8000/v1"),
+        ("https://hub.example/data/set", "https://hub.example/data/set"),
+        ("file:///home/someone/data.jsonl", "file:data.jsonl"),
+        ("vllm:/home/someone/model", "vllm:model"),
+        ("hf:someone/model", "hf:someone/model"),
+    ],
+)
+def test_servers_are_named_whole_and_folders_by_their_names(tmp_path: Path, given: str, named: str) -> None:
+    card = model_card(load("quickstart", [f"imagine.judge='{given}'"]), tmp_path, None)
+    assert settings_in(card)["imagine"]["judge"] == named

@@ -110,6 +110,24 @@ def test_running_again_only_reports(finished: Path, run: Run) -> None:
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("DONE.json")} == before
 
 
+@pytest.mark.parametrize("changed", ["name=other", "isolation=one", "plugin_folders=[.]"])
+def test_what_moves_no_number_may_change_when_a_run_goes_on(
+    finished: Path, tmp_path: Path, run: Run, changed: str
+) -> None:
+    copy = shutil.copytree(finished, tmp_path / "run", symlinks=True)
+    _, events = run(copy, "iterations=2", "dtype=float64", changed)
+    assert {event.kind for event in events} == {"skipped"}
+
+
+def test_a_copy_that_followed_links_is_told_what_to_remove(finished: Path, tmp_path: Path, run: Run) -> None:
+    copy = shutil.copytree(finished, tmp_path / "run")
+    with pytest.raises(StageError, match="run/model is a folder in the place of a link to it001/train/model"):
+        run(copy, "iterations=2", "dtype=float64")
+    shutil.rmtree(copy / "model")
+    run(copy, "iterations=2", "dtype=float64")
+    assert (copy / "model").is_symlink()
+
+
 def test_another_configuration_is_refused_and_nothing_is_touched(finished: Path, run: Run) -> None:
     before = {path: path.read_bytes() for path in finished.rglob("*.json*")}
     with pytest.raises(ConfigError, match=r"another configuration: seed was 0 and is now 3, train.epochs was 1"):

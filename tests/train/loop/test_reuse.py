@@ -92,6 +92,19 @@ def test_a_stage_that_does_not_say_what_it_reads_is_done_again(monkeypatch: pyte
     assert [step.path for step in _shared_steps(steps, ours, theirs)] == ["untrained/evaluate"]
 
 
+def test_stages_that_were_given_something_else_are_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(Generate):
+        reads = Generate.reads
+
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+    ours, theirs = load("quickstart", ["select.top_share=0.9"]), load("quickstart")
+    for count, shared in ((2, ["it000/generate"]), (3, [])):
+        monkeypatch.setattr("optima_train.loop.reuse.plan", lambda theirs, count=count: [Step(0, Counted(count))])
+        assert [step.path for step in _shared_steps([Step(0, Counted(2))], ours, theirs)] == shared
+
+
 def test_a_source_that_is_no_run_is_named(random_model: Path, tmp_path: Path, capsys) -> None:
     assert run(random_model, tmp_path / "run", "--reuse", str(tmp_path / "nowhere")) == 2
     assert "nowhere is no run directory" in capsys.readouterr().err

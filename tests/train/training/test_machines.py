@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from optima_train.cli.main import main
 from optima_train.config.loading import ConfigError, load
 from optima_train.run.layout import RunDirectory
 from optima_train.training.machines import join
@@ -79,3 +80,12 @@ def test_two_machines_train_as_one_does(tmp_path: Path):
 def numbers(run: Path) -> dict:
     marker = RunDirectory(run).of_iteration(0, "train").marker
     return json.loads(marker.read_text(encoding="utf-8"))["numbers"]
+
+
+def test_a_machine_that_is_early_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optima_train.cli.join.time.sleep", interrupted)
+    assert main(["join", str(tmp_path / "soon"), "--rank", "1"]) == 130
+    assert "waiting for the run in" in capsys.readouterr().out

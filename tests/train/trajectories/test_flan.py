@@ -14,6 +14,7 @@ from support.steps import go, made, reasons
 from optima_envs import Episode, EpisodeKey, Outcome, Turn, scenario
 from optima_train.tiny.dialogues import dialogues
 from optima_train.trajectories import read
+from optima_train.trajectories.acts import read_turn
 from optima_train.trajectories.rows import Tokeniser, as_transcript
 from optima_train.trajectories.steps.flan import WEIGHTS, answer_in, calls_of, labelled
 from optima_train.trajectories.steps.negatives import ABSENT, IDLE
@@ -72,19 +73,29 @@ def test_our_own_dialogues_with_tools_become_talk_and_rows(random_model: Path, t
         ("I look.\nAction: search[a thing]", [("search", "a thing")], None),
         ('I look.\nAction: search\nAction Input: {"query": "a"}', [("search", '{"query": "a"}')], None),
         ("I look.\nfinish[x]", [], "x"),
+        ('I look.\nsearch[a [thing]\nAction: search\nAction Input: {"q": "né"}',
+         [("search", "a [thing"), ("search", '{"q": "né"}')], None),
         ("I look.\n<A>x</A>", [], "x"),
+        ("I look.\n&lt;A&gt; x &lt;/A&gt;", [], "x"),
+        ("I look.\n<A>one\ntwo</A>", [], "one\ntwo"),
+        ('I look.\nAction: finish\nAction Input: {"answer": "né"}', [], "né"),
         ("I look.\nFinal Answer: x", [], "x"),
         ("I look.\n```sql\nSELECT ids[1]\nFROM t\n```", [("sql", "SELECT ids[1]\nFROM t")], None),
         ("I look.\nsearch[cut", [], None),
     ],
-)
+)  # fmt: skip
 def test_own_actions_in_every_form_of_the_grammar_are_labelled(
     text: str, calls: list[tuple[str, str]], answer: str | None
 ) -> None:
     said = labelled(text, {"search", "sql"}, "tag")
     run = made(0, said)
     assert (calls_of(run), answer_in(run)) == (calls, answer)
-    assert said.startswith("I look.")
+    assert read_turn(said).thought == ("I look." if calls or answer else text), "nothing of a form is left in the prose"
+
+
+def test_a_boxed_answer_leaves_nothing_in_the_prose() -> None:
+    said = labelled("I count.\nSo it is $\\boxed{7}$.", set(), "boxed")
+    assert answer_in(made(0, said)) == "7" and "boxed" not in said
 
 
 def test_a_retold_dialogue_keeps_its_key_and_what_carries_no_loss() -> None:

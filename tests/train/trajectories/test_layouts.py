@@ -16,6 +16,7 @@ from optima_agents import make_policy, rollout
 from optima_envs import Episode
 from optima_envs.scoring.metrics import METRICS
 from optima_envs.tasks.loading import DataError
+from optima_train.tiny.dialogues import dialogues
 from optima_train.trajectories import READERS, WRITERS, Dropped, read, write, write_file
 from optima_train.trajectories.layouts.ste import grade, report
 from optima_train.trajectories.transcript import trained
@@ -261,3 +262,14 @@ def test_hostile_rows_are_dropped_with_a_reason(layout: str, tmp_path: Path) -> 
         if isinstance(item, Dropped):
             assert item.reason and item.file == "rows.jsonl" and 0 <= item.row <= number + 1
             assert not item.reason.startswith(("AttributeError", "IndexError")), item
+
+
+@pytest.mark.parametrize("bad", [5, "abc", [99], [True], [-1], ["0"], {"a": 1}, [[1]], None])
+def test_a_record_of_ours_that_masks_no_turn_of_its_own_is_a_dropped_row(tmp_path: Path, bad: object) -> None:
+    sound = next(dialogues("twohop-asym", "arrows", 1)).to_json()
+    rows = [{**sound, "info": {"masked": masked}} for masked in ([0], bad)]
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kept, dropped = read("optima", [path])
+    assert not isinstance(kept, Dropped) and isinstance(dropped, Dropped)
+    assert dropped.reason == "masked is no list of numbers of its turns"
