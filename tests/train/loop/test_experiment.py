@@ -110,15 +110,6 @@ def test_running_again_only_reports(finished: Path, run: Run) -> None:
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("DONE.json")} == before
 
 
-@pytest.mark.parametrize("changed", ["name=other", "isolation=one", "plugin_folders=[.]"])
-def test_what_moves_no_number_may_change_when_a_run_goes_on(
-    finished: Path, tmp_path: Path, run: Run, changed: str
-) -> None:
-    copy = shutil.copytree(finished, tmp_path / "run", symlinks=True)
-    _, events = run(copy, "iterations=2", "dtype=float64", changed)
-    assert {event.kind for event in events} == {"skipped"}
-
-
 def test_a_copy_that_followed_links_is_told_what_to_remove(finished: Path, tmp_path: Path, run: Run) -> None:
     copy = shutil.copytree(finished, tmp_path / "run")
     with pytest.raises(StageError, match="run/model is a folder in the place of a link to it001/train/model"):
@@ -223,28 +214,6 @@ def test_a_diverging_loss_ends_the_stage(tmp_path: Path, run: Run) -> None:
 def test_one_sample_and_equal_rewards_are_fine(tmp_path: Path, run: Run) -> None:
     state, _ = run(tmp_path / "run", "generate.samples=1", "reward.weights={task: 1.0}", "evaluate.nll=false")
     assert state.finished and state.results[-1]["kept"] == 3
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("env.id=twohop-asim", "did you mean"),
-        ("env.args.distractor=3", "has no argument distractor; did you mean distractors"),
-        ("env.test.split=exam", "twohop has no split 'exam'"),
-        ("method=isftt", "method: unknown method 'isftt'; did you mean isft"),
-        ("backend=hff", "backend: unknown backend 'hff'"),
-        ("generate.formats=[arows]", "unknown format arows"),
-        ("reward.weights={taks: 1.0}", "unknown reward term 'taks'; did you mean task"),
-        ("env={id: 2wmh-asym, train: {split: train, data: nowhere.parquet}}", "nowhere.parquet"),
-    ],
-)
-def test_what_cannot_work_is_refused_before_anything_is_made(
-    tmp_path: Path, run: Run, override: str, message: str
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        run(tmp_path / "run", override)
-    assert message in str(caught.value)
-    assert not (tmp_path / "run").exists()
 
 
 def test_train_takes_overrides_by_keyword(tmp_path: Path, small: list[str]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from optima_train.config.loading import ConfigError, load
+from optima_train.loop.experiment import Experiment
 from optima_train.loop.preflight import preflight
 
 
@@ -52,3 +54,25 @@ def test_a_single_iteration_without_trees_is_warned_about(recipe: str, caplog: p
 @pytest.mark.parametrize("method", ["isft", "idpo", "isft-dpo"])
 def test_the_embedded_worlds_recipes_pass(world: str, method: str):
     preflight(load(f"{world}-{method}"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("env.id=twohop-asim", "did you mean"),
+        ("env.args.distractor=3", "has no argument distractor; did you mean distractors"),
+        ("env.test.split=exam", "twohop has no split 'exam'"),
+        ("method=isftt", "method: unknown method 'isftt'; did you mean isft"),
+        ("backend=hff", "backend: unknown backend 'hff'"),
+        ("generate.formats=[arows]", "unknown format arows"),
+        ("reward.weights={taks: 1.0}", "unknown reward term 'taks'; did you mean task"),
+        ("env={id: 2wmh-asym, train: {split: train, data: nowhere.parquet}}", "nowhere.parquet"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_made(
+    tmp_path: Path, small: list[str], override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Experiment(load("quickstart", [*small, "isolation=inline", override]), tmp_path / "run").run()
+    assert message in str(caught.value)
+    assert not (tmp_path / "run").exists()
